@@ -51,8 +51,13 @@ class Report:
             row = self._summarize(outcome, one)
             self.summary.append(row)
             say("  " + _told(row))
+        told = set()
         for goal in goals:
-            self._compare(outcome, goal, say)
+            pair = self._pair(outcome, goal)
+            # What has a goal is also listed among those that are told anyway.
+            if goal.at_least is not None or pair not in told:
+                told.add(pair)
+                self._compare(outcome, goal, say)
 
     def write(self, folder: Path, machine: dict) -> list[Path]:
         """Writes the csv files, and `machine.json` beside them; returns their paths.
@@ -88,9 +93,14 @@ class Report:
         row["note"] = outcome.failures.get(one.name, "")
         return row
 
+    @staticmethod
+    def _pair(outcome, goal):
+        """Who is compared: the first of ours that ran, and the other."""
+        return next((name for name in goal.ours if outcome.speed(name)), None), goal.other
+
     def _compare(self, outcome, goal, say):
-        names = [name for name in goal.ours if outcome.speed(name)]
-        ratio = outcome.ratio(names[0], goal.other) if names else None
+        name, _ = self._pair(outcome, goal)
+        ratio = outcome.ratio(name, goal.other) if name else None
         if ratio is None:
             say(f"  no ratio to {goal.other}: it or this program's side is missing")
             return
@@ -98,11 +108,11 @@ class Report:
         if goal.at_least is not None:
             reached = "reached" if ratio.median >= goal.at_least else "missed"
             verdict = f"   goal ≥ {goal.at_least}: {reached}"
-        say(f"  {names[0]} / {goal.other}: {ratio}{verdict}")
+        say(f"  {name} / {goal.other}: {ratio}{verdict}")
         self.ratios.append(
             {
                 "contest": outcome.title,
-                "contestant": names[0],
+                "contestant": name,
                 "other": goal.other,
                 **_columns("ratio_", ratio, 3),
                 "goal": "" if goal.at_least is None else goal.at_least,
