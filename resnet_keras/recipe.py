@@ -14,6 +14,8 @@ from resnet_keras import architectures
 from resnet_keras.architectures import Architecture
 from resnet_keras.errors import UsageError, unknown
 
+SCHEDULES = ("drops", "one_cycle")
+
 
 def setting(help, default=dataclasses.MISSING, unit=None, choices=None, low=None, high=None):
     """Returns a dataclass field with what a command line and a reader need to know of it.
@@ -84,11 +86,29 @@ class Recipe:
         "mirror)",
         default=None,
     )
+    alternate_flip: bool = setting(
+        "mirror an image in every other epoch, beginning by chance, instead of by chance each time",
+        default=False,
+    )
 
     # The optimization.
     batch_size: int = setting("images a step, over all devices", default=128, unit="images", low=1)
     steps: int = setting("length of the training", default=64_000, unit="steps", low=1)
-    learning_rate: float = setting("the rate before the first drop", default=0.1, low=0.0)
+    schedule: str = setting(
+        "how the rate changes: in drops, or in one cycle, linearly up to the learning rate and "
+        "linearly down to zero at the last step",
+        default="drops",
+        choices=SCHEDULES,
+    )
+    learning_rate: float = setting(
+        "the rate before the first drop; the highest of a cycle", default=0.1, low=0.0
+    )
+    peak_at: float = setting(
+        "part of the steps after which the rate of a cycle is highest",
+        default=0.2,
+        low=0.0,
+        high=1.0,
+    )
     drops: tuple[int, ...] = setting(
         "after how many steps the rate is multiplied by the drop factor",
         default=(32_000, 48_000),
@@ -109,6 +129,19 @@ class Recipe:
         "which variables decay: all of them, or kernels alone, not biases nor batch norm",
         default="all",
         choices=("all", "kernels"),
+    )
+    label_smoothing: float = setting(
+        "part of a label's weight that is shared out among all classes alike",
+        default=0.0,
+        low=0.0,
+        high=0.99,
+    )
+    ema: float = setting(
+        "decay, a step, of the running average of the weights that the run ends with; 0 ends "
+        "with the last ones",
+        default=0.0,
+        low=0.0,
+        high=0.99999,
     )
 
     # The execution.
@@ -133,6 +166,10 @@ class Recipe:
             object.__setattr__(self, spec.name, value)
         # The architecture's own default is written down, so that equal networks compare equal.
         object.__setattr__(self, "option", self.architecture.option)
+        if self.schedule == "one_cycle":
+            # Its own rise and fall replace both. Written down, so that equal schedules are equal.
+            object.__setattr__(self, "drops", ())
+            object.__setattr__(self, "warmup_steps", 0)
         if list(self.drops) != sorted(set(self.drops)):
             raise UsageError(f"drops must grow. Received: {_spelled(self.drops)}")
         if self.warmup_steps and self.drops and self.warmup_steps >= self.drops[0]:

@@ -22,10 +22,15 @@ def training_batches(
         A dataset of float32 `(batch_size, H, W, 3)`, augmented, and int32 `(batch_size,)`.
     """
     images, labels = tf.constant(train.images), tf.constant(train.labels)
+    alternate = recipe.flip and recipe.alternate_flip
+    turns = augment.alternately_mirrored(recipe.seed, recipe.batch_size, len(train))
 
     def batch(step, indices):
         chosen = normalize(tf.gather(images, indices), preprocessing)
-        chosen = augment.flip_and_crop(chosen, recipe.seed, step, recipe.pad, bool(recipe.flip))
+        mirrored = turns(step, indices) if alternate else None
+        chosen = augment.flip_and_crop(
+            chosen, recipe.seed, step, recipe.pad, bool(recipe.flip), mirrored
+        )
         return chosen, tf.gather(labels, indices)
 
     steps = tf.data.Dataset.range(start, recipe.steps)

@@ -13,6 +13,7 @@ from resnet_keras.recipe import Recipe
 from resnet_keras.training import callbacks
 from resnet_keras.training.checkpoint import Checkpoint
 from resnet_keras.training.hardware import Hardware
+from resnet_keras.training.loss import cross_entropy
 from resnet_keras.training.optimizer import make_optimizer
 from resnet_keras.training.progress import Progress
 from resnet_keras.training.run_folder import RunFolder
@@ -33,7 +34,7 @@ def compiled_model(
         accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
         model.compile(
             optimizer=make_optimizer(recipe),
-            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            loss=cross_entropy(recipe.label_smoothing),
             metrics=[accuracy],
             jit_compile=hardware.jit_compile,
             steps_per_execution=hardware.steps_per_execution,

@@ -160,6 +160,7 @@ class _Run:
         if saved and saved.step >= self.recipe.steps:
             # Nothing is left but the end. What `fit` would put back is put back here.
             state.restore(self.model, self.journey.metrics, saved.arrays, str(saved.path))
+            self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
             return
         fit(
             self.model,

@@ -63,4 +63,6 @@ def make_optimizer(recipe: Recipe) -> SGD:
         decay_on=recipe.decay_on,
         momentum=recipe.momentum,
         nesterov=recipe.nesterov,
+        use_ema=recipe.ema > 0,
+        ema_momentum=recipe.ema,
     )

@@ -20,14 +20,33 @@ def rate_pieces(recipe: Recipe) -> tuple[list[int], list[float]]:
 
 def learning_rate(recipe: Recipe, step: int) -> float:
     """Returns the rate that step number `step`, from 0 on, is taken with."""
+    if recipe.schedule == "one_cycle":
+        return one_cycle_rate(step, recipe.learning_rate, recipe.steps, peak_step(recipe))
     starts, rates = rate_pieces(recipe)
     return rates[bisect.bisect_right(starts, step) - 1]
 
 
+def peak_step(recipe: Recipe) -> int:
+    """Returns the step, from 0 on, that a cycle takes with its highest rate."""
+    return min(round(recipe.peak_at * recipe.steps), recipe.steps - 1)
+
+
+def one_cycle_rate(step: int, peak: float, steps: int, peak_step: int) -> float:
+    """Returns the rate of a cycle: a straight line from 0, one step before the first, to `peak`
+    at `peak_step`, and another to 0 at step number `steps`, which is never taken."""
+    if step <= peak_step:
+        return peak * (step + 1) / (peak_step + 1)
+    return peak * max(0.0, (steps - step) / (steps - peak_step))
+
+
 def keras_schedule(recipe: Recipe):
-    """Returns the same as a `keras.optimizers.schedules.PiecewiseConstantDecay`."""
+    """Returns the same as a `keras.optimizers.schedules.PiecewiseConstantDecay`, or a cycle."""
     import keras
 
+    if recipe.schedule == "one_cycle":
+        from resnet_keras.training.one_cycle import OneCycle
+
+        return OneCycle(recipe.learning_rate, recipe.steps, peak_step(recipe))
     starts, rates = rate_pieces(recipe)
     if len(rates) == 1:
         # Keras wants at least one boundary. One at the end changes nothing.

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 from scipy import stats
 
+from resnet_keras.data import augment
 from resnet_keras.data.augment import flip_and_crop
 
 HEIGHT, WIDTH = 4, 6
@@ -129,3 +130,30 @@ def test_pure_function_of_seed_and_step():
 
 def test_a_smaller_batch_is_still_a_batch():
     assert flip_and_crop(images_of(1), 0, 0, 2, True).shape == (1, HEIGHT, WIDTH, 3)
+
+
+def test_alternately_mirrored_turns_every_image_every_epoch():
+    turns = augment.alternately_mirrored(3, batch_size=10, examples=1000)
+    seen = np.zeros((4, 1000), bool)
+    for step in range(400):
+        # An epoch's order does not matter: here they come in order.
+        indices = np.arange(step * 10, step * 10 + 10) % 1000
+        seen[step * 10 // 1000, indices] = turns(step, indices)
+    assert 400 < seen[0].sum() < 600
+    for epoch in range(1, 4):
+        np.testing.assert_array_equal(seen[epoch], ~seen[epoch - 1])
+    other = augment.alternately_mirrored(4, batch_size=10, examples=1000)
+    assert not np.array_equal(seen[0, :10], other(0, np.arange(10)))
+
+
+def test_alternately_mirrored_within_a_batch_of_two_epochs():
+    turns = augment.alternately_mirrored(0, batch_size=8, examples=4)
+    made = turns(0, np.array([0, 1, 2, 3, 3, 2, 1, 0])).numpy()
+    np.testing.assert_array_equal(made[:4], ~made[:3:-1])
+
+
+def test_given_mirrors_replace_chance():
+    images = images_of(50)
+    given = np.arange(50) % 3 == 0
+    made = choices(images, flip_and_crop(images, 0, 3, 1, True, given), 1)
+    assert [mirrored for mirrored, _, _ in made] == given.tolist()

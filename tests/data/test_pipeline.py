@@ -156,3 +156,20 @@ def test_image_batches_give_each_once_in_order(count, size):
     parts = list(pipeline.image_batches(images, size))
     assert all(0 < len(part) <= size for part in parts)
     np.testing.assert_array_equal(np.concatenate([*parts, []]), images)
+
+
+def test_alternate_flip_shows_each_image_both_ways_round():
+    train = train_of(count=28)
+    recipe = recipe_of(alternate_flip=True, pad=0, steps=8)  # two epochs of four steps
+    mean = train.images.astype(np.float64).mean(axis=0).astype(np.float32)
+    seen = {}
+    made = batches(train, recipe)
+    indices = order.index_batches(recipe.seed, 7, 28).as_numpy_iterator()
+    for (images, _), chosen in zip(made, indices, strict=False):
+        for image, index in zip(images, chosen, strict=True):
+            whole = train.images[index].astype(np.float32) - mean
+            turned = not np.allclose(image, whole, atol=1e-4)
+            np.testing.assert_allclose(image, whole[:, ::-1] if turned else whole, atol=1e-4)
+            seen.setdefault(int(index), []).append(turned)
+    assert all(sorted(turns) == [False, True] for turns in seen.values()) and len(seen) == 28
+    assert_equal(batches(train, recipe, 5), made[5:])

@@ -11,9 +11,10 @@ from resnet_keras.data.load import load
 from resnet_keras.errors import UsageError
 from resnet_keras.evaluation.evaluate import evaluate
 from resnet_keras.evaluation.predictors import open_predictor
+from resnet_keras.models.keras_file import load_keras_file
 from resnet_keras.preprocessing import Preprocessing
 from resnet_keras.recipe import Recipe
-from resnet_keras.training import hardware
+from resnet_keras.training import checkpoint, hardware
 from resnet_keras.training.fit import compiled_model
 from resnet_keras.training.job import Places, run
 from resnet_keras.training.run_folder import read_recipe
@@ -105,6 +106,33 @@ def test_held_out_images_are_measured_in_place_of_the_test_set(tmp_path):
     assert last["validation_error"] and last["test_error"]
     config = json.loads((result.run / "config.json").read_text())
     assert config["train_examples"] == 1337
+
+
+def test_averaged_weights_are_exported_also_after_a_late_kill(tmp_path):
+    places = Places(runs_dir=str(tmp_path / "runs"), export_dir=str(tmp_path / "exports"))
+    values = {"schedule": "one_cycle", "learning_rate": 0.1, "ema": 0.9, "label_smoothing": 0.1}
+    recipe = Recipe(**{**RECIPE.to_json(), **values, "steps": 6})
+
+    def exported():
+        return load_keras_file(tmp_path / "runs/resnet8-B-digits-seed0/model.keras")[
+            0
+        ].get_weights()
+
+    result = run(recipe, places)
+    first, (*_, last) = exported(), rows(result)
+    raw = checkpoint.load_newest(result.run / "checkpoints", print).arrays
+    kernel = next(
+        value
+        for name, value in raw.items()
+        if name.endswith("/conv1/kernel") and name.startswith("model/")
+    )
+    assert not any(np.array_equal(kernel, weight) for weight in first)
+    for name in ("result.json", "model.keras"):
+        (result.run / name).unlink()
+    run(recipe, places)
+    for mine, theirs in zip(exported(), first, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    assert rows(result)[-1]["test_error"] == last["test_error"]
 
 
 def test_digits_are_never_mirrored(tmp_path):

@@ -220,3 +220,29 @@ def test_variables_keep_their_dtype_under_mixed_precision():
     # Nothing but decay moved it, and in float32: bfloat16 would round it away.
     np.testing.assert_allclose(model.get_weights()[0], before * (1 - 1e-5), rtol=1e-7)
     assert not np.array_equal(model.get_weights()[0], before)
+
+
+def test_averaged_weights_against_numpy():
+    recipe = recipe_of(ema=0.6)
+    model = network("float32")
+    before = start(model)
+    optimizer = make_optimizer(recipe)
+    train(model, optimizer, 4)
+    optimizer.finalize_variable_values(model.trainable_variables)
+    rates = [0.5, 0.5, 0.05, 0.05]
+    path = [train_by_hand(before, recipe, rates[: step + 1]) for step in range(4)]
+    expected = path[0]
+    for weights in path[1:]:
+        expected = [0.6 * old + 0.4 * new for old, new in zip(expected, weights, strict=True)]
+    for mine, theirs in zip(model.trainable_variables, expected, strict=True):
+        np.testing.assert_allclose(mine.numpy(), theirs, rtol=2e-5, atol=2e-5)
+
+
+def test_without_averaging_the_last_weights_stay():
+    model = network("float32")
+    start(model)
+    optimizer = make_optimizer(recipe_of())
+    trained = train(model, optimizer, 2)
+    optimizer.finalize_variable_values(model.trainable_variables)
+    for mine, theirs in zip(model.trainable_variables, trained, strict=True):
+        np.testing.assert_array_equal(mine.numpy(), theirs)

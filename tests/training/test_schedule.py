@@ -77,3 +77,48 @@ def test_schedule_can_be_saved():
     schedule = keras_schedule(Recipe("resnet20"))
     again = keras.optimizers.schedules.deserialize(keras.optimizers.schedules.serialize(schedule))
     assert float(again(31_999)) == float(schedule(31_999)) != float(again(32_000))
+
+
+ONE_CYCLES = [
+    recipes.make("fast", "resnet20"),
+    Recipe("resnet20", schedule="one_cycle", steps=10, peak_at=0.3, learning_rate=0.4),
+    Recipe("resnet20", schedule="one_cycle", steps=10, peak_at=0.0),
+    Recipe("resnet20", schedule="one_cycle", steps=10, peak_at=1.0),
+    Recipe("resnet20", schedule="one_cycle", steps=1),
+]
+
+
+@pytest.mark.parametrize("recipe", ONE_CYCLES, ids=range(len(ONE_CYCLES)))
+def test_one_cycle_is_two_straight_lines(recipe):
+    peak = min(round(recipe.peak_at * recipe.steps), recipe.steps - 1)
+    expected = np.interp(
+        np.arange(recipe.steps), [-1, peak, recipe.steps], [0, recipe.learning_rate, 0]
+    )
+    schedule = keras_schedule(recipe)
+    for step in range(0, recipe.steps, max(1, recipe.steps // 50)):
+        assert learning_rate(recipe, step) == pytest.approx(expected[step], rel=1e-9)
+        assert float(schedule(np.int64(step))) == pytest.approx(expected[step], rel=1e-5)
+    assert learning_rate(recipe, peak) == recipe.learning_rate
+    assert float(schedule(recipe.steps)) == 0.0
+
+
+def test_one_cycle_has_neither_drops_nor_warm_up():
+    recipe = Recipe("resnet20", schedule="one_cycle", drops=(5,), warmup_steps=3, steps=10)
+    assert recipe == Recipe("resnet20", schedule="one_cycle", steps=10)
+    assert (recipe.drops, recipe.warmup_steps) == ((), 0)
+
+
+def test_one_cycle_can_be_saved():
+    import keras
+
+    schedule = keras_schedule(ONE_CYCLES[1])
+    again = keras.optimizers.schedules.deserialize(keras.optimizers.schedules.serialize(schedule))
+    assert [float(again(step)) for step in range(10)] == [
+        float(schedule(step)) for step in range(10)
+    ]
+
+
+def test_a_shortened_cycle_is_the_same_cycle():
+    recipe = recipes.make("fast", "resnet20").scaled(0.1)
+    assert recipe.steps == 1172 and recipe.schedule == "one_cycle"
+    assert learning_rate(recipe, round(0.2 * 1172)) == pytest.approx(0.2)
