@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     table = results_table(groups)
     # Where runs of one network differ in their recipe, the label says in what.
     table["network"] = [group.label for group in groups]
-    write_table(table, out.parent, out.stem)
+    write_table(table, readable(table), out.parent, out.stem)
     print(to_markdown(readable(table)).rstrip())
     print(f"figure: {out}; table: {out.with_suffix('.csv')}, .md, .tex")
     return 0

@@ -1,7 +1,7 @@
 """The paper's comparisons as data. Nothing here runs anything."""
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from resnet_keras import recipes
 from resnet_keras.errors import UsageError, unknown
@@ -18,12 +18,16 @@ class Network:
         arch: its name.
         option, projection: of its shortcuts; `None` takes the paper's.
         first_seed: what is added to the seeds, for an ensemble that has one network twice.
+        tag: what the run's name has besides, where a network is trained in several ways.
+        changes: those ways: values put over the recipe's.
     """
 
     arch: str
     option: str | None = None
     projection: str = "conv_bn"
     first_seed: int = 0
+    tag: str = ""
+    changes: dict = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -52,39 +56,47 @@ class Experiment:
         """Whether this program has the recipe that the runs need."""
         return self.recipe in recipes.RECIPES
 
-    def recipes(
+    def recipes(self, *args, **kwargs) -> list[Recipe]:
+        """Returns the recipes of `members`, in that order; arguments and errors are the same."""
+        return [recipe for _, recipe in self.members(*args, **kwargs)]
+
+    def members(
         self, seeds: int = 1, scale: float = 1.0, only: tuple[str, ...] = (), **given
-    ) -> list[Recipe]:
-        """Returns the recipes to run: every network with the first seed, then with the next.
+    ) -> list[tuple[str, Recipe]]:
+        """Returns tags and recipes to run: every network with the first seed, then with the next.
 
         Args:
             seeds: runs a network.
             scale: length of the schedule over the paper's.
-            only: networks to keep, by name (`resnet20`) or label (`resnet20-B`); empty for all.
+            only: networks to keep, by name (`resnet20`), label (`resnet20-B`) or tag; empty for
+                all.
             given: values put over the recipe's: `dataset`, `precision`, `eval_every`.
 
         Raises:
             UsageError: for `only` names that are not in the experiment, or values that do not fit.
         """
-        made = [self._make(network, **given) for network in self.networks]
-        names = dict.fromkeys(name for r in made for name in (r.architecture.label, r.arch))
+        made = [(network.tag, self._make(network, **given)) for network in self.networks]
+        names = dict.fromkeys(name for tag, r in made for name in _names(tag, r))
         for name in only:
             if name not in names:
                 raise unknown(f"network of {self.name}", name, names)
         if only:
-            made = [r for r in made if r.arch in only or r.architecture.label in only]
-        scaled = [recipe if scale == 1.0 else recipe.scaled(scale) for recipe in made]
+            made = [(tag, r) for tag, r in made if set(_names(tag, r)) & set(only)]
+        if scale != 1.0:
+            made = [(tag, recipe.scaled(scale)) for tag, recipe in made]
         if "eval_every" in given:
             # What was asked for in steps is meant in steps.
-            scaled = [dataclasses.replace(r, eval_every=given["eval_every"]) for r in scaled]
+            rows = {"eval_every": given["eval_every"]}
+            made = [(tag, dataclasses.replace(recipe, **rows)) for tag, recipe in made]
         return [
-            dataclasses.replace(recipe, seed=recipe.seed + seed)
+            (tag, dataclasses.replace(recipe, seed=recipe.seed + seed))
             for seed in range(seeds)
-            for recipe in scaled
+            for tag, recipe in made
         ]
 
     def _make(self, network, **given):
-        values = {"projection": network.projection, "seed": network.first_seed, **given}
+        values = {"projection": network.projection, "seed": network.first_seed}
+        values = {**values, **network.changes, **given}
         if network.option:
             values["option"] = network.option
         if self.recipe == IMAGENET_RECIPE and not self.launchable:
@@ -119,9 +131,11 @@ def check_launchable(experiment: Experiment) -> None:
         )
 
 
-def run_name(recipe: Recipe, scale: float = 1.0, precision: str | None = None) -> str:
+def run_name(
+    recipe: Recipe, scale: float = 1.0, precision: str | None = None, tag: str = ""
+) -> str:
     """Returns the name of a run's folder: the recipe's, and what else was asked for."""
-    parts = [recipe.run_name]
+    parts = [recipe.run_name, tag] if tag else [recipe.run_name]
     if scale != 1.0:
         parts.append(f"x{scale:g}")
     if precision:
@@ -129,14 +143,41 @@ def run_name(recipe: Recipe, scale: float = 1.0, precision: str | None = None) -
     return "-".join(parts)
 
 
+def _names(tag, recipe):
+    """What a network of an experiment may be called."""
+    return [name for name in (tag, recipe.architecture.label, recipe.arch) if name]
+
+
 _DEPTHS = (20, 32, 44, 56)
 _RESIDUAL = tuple(Network(f"resnet{depth}") for depth in _DEPTHS)
 _DEEP_IMAGENET = tuple(Network(f"resnet{depth}") for depth in (50, 101, 152))
 _TABLE_2 = tuple(map(Network, ("plain18", "plain34", "resnet18", "resnet34")))
 _TABLE_4 = (Network("resnet34", "B"), Network("resnet34", "C"), *_DEEP_IMAGENET)
+# Of 50,000 images in batches of 128; the ablation holds 5,000 of them out.
+_EPOCH, _EPOCH_HELD_OUT = 50_000 / 128, 45_000 / 128
+_FAST_EPOCHS = (5, 10, 20, 30)
+_PARTS = {
+    "fast": {},
+    "drops": {"schedule": "drops", "learning_rate": 0.1, "drops": (879, 1319)},
+    "peak-0.1": {"learning_rate": 0.1},
+    "peak-0.4": {"learning_rate": 0.4},
+    "no-nesterov": {"nesterov": False},
+    "decay-1e-4": {"decay": 1e-4},
+    "decay-kernels": {"decay_on": "kernels"},
+    "smoothing-0.1": {"label_smoothing": 0.1},
+    "alternate-flip": {"alternate_flip": True},
+    "batch-256": {"batch_size": 256, "steps": round(5 * 45_000 / 256)},
+    "ema-0.99": {"ema": 0.99},
+}
 _VIEWS = (
     "The paper's numbers are of many views (10 crops, or several scales); training ends with one."
 )
+
+
+def _fast(steps):
+    """A shorter `fast`: one row at its end, since each row costs a pass over the test set."""
+    return {"steps": round(steps), "eval_every": round(steps)}
+
 
 _ALL = (
     Experiment(
@@ -170,6 +211,25 @@ _ALL = (
         figures=("fig6",),
         tables=("table6",),
         note="The paper ran ResNet-110 five times (--seeds 5) and the others once.",
+    ),
+    Experiment(
+        "fast",
+        "ResNet-20 by the recipe fast in 5, 10, 20 and 30 epochs",
+        tuple(
+            Network("resnet20", tag=f"fast-{epochs}", changes=_fast(epochs * _EPOCH))
+            for epochs in _FAST_EPOCHS
+        ),
+        "fast", tables=("fast",),
+    ),
+    Experiment(
+        "fast-ablation",
+        "what each part of the recipe fast is worth in 5 epochs, on held-out training images",
+        tuple(
+            Network("resnet20", tag=f"ablation-{name}",
+                    changes={**_fast(5 * _EPOCH_HELD_OUT), "validation_size": 5_000, **changes})
+            for name, changes in _PARTS.items()
+        ),
+        "fast", tables=("fast_ablation",),
     ),
     Experiment(
         "imagenet-table2", "plain and residual networks of 18 and 34 layers on ImageNet", _TABLE_2,

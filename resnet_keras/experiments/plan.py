@@ -31,8 +31,8 @@ def plan(
 ) -> list[Planned]:
     """Returns the runs of an experiment; arguments and errors as of `Experiment.recipes`."""
     return [
-        Planned(run_name(recipe, scale, given.get("precision")), recipe)
-        for recipe in experiment.recipes(seeds, scale, only, **given)
+        Planned(run_name(recipe, scale, given.get("precision"), tag), recipe)
+        for tag, recipe in experiment.members(seeds, scale, only, **given)
     ]
 
 

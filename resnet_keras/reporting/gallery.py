@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from resnet_keras.errors import UserError
-from resnet_keras.reporting import error_figures
+from resnet_keras.reporting import ablation, error_figures
 from resnet_keras.reporting.figure_file import save
 from resnet_keras.reporting.footnote import footnotes
 from resnet_keras.reporting.groups import Group, conditions, group_runs, paper_steps
@@ -34,13 +34,35 @@ class Figure:
     draw: Callable
 
 
+def _as_the_paper(group: Group) -> bool:
+    """Whether runs are trained as the paper did, if for a shorter time: by drops, on all images."""
+    return group.recipe.schedule == "drops" and group.recipe.validation_size == 0
+
+
 @dataclass(frozen=True)
 class Table:
-    """A table of the gallery: its title and the networks on it; `picture` also draws it."""
+    """A table of the gallery.
+
+    Attributes:
+        caption: its title.
+        networks: labels of those on it; empty for all.
+        picture: whether it is also drawn.
+        of: which groups of these networks are on it.
+        numbers: makes the table of the groups: a `DataFrame`.
+        shown: makes the strings that people read of that.
+    """
 
     caption: str
     networks: tuple[str, ...]
     picture: bool = False
+    of: Callable[[Group], bool] = _as_the_paper
+    numbers: Callable = results_table
+    shown: Callable = readable
+
+    def rows(self, groups: Sequence[Group]) -> list[Group]:
+        """Returns those of the groups that are on it."""
+        named = [g for g in groups if not self.networks or g.network in self.networks]
+        return [group for group in named if self.of(group)]
 
 
 @dataclass(frozen=True)
@@ -108,8 +130,17 @@ TABLES = {
     "table6": Table("Residual networks on CIFAR-10 (after Table 6)", TABLE_6),
     "imagenet_table2": Table("Plain and residual on ImageNet (after Table 2)", IMAGENET_34),
     "imagenet_table3": Table("Options and depth on ImageNet (after Table 3)", IMAGENET_3),
-    "all": Table("Every run", ()),
-}
+    "fast": Table(
+        "ResNet-20 by the recipe fast", ("resnet20-A",),
+        of=lambda g: g.recipe.schedule == "one_cycle" and g.recipe.validation_size == 0,
+    ),
+    "fast_ablation": Table(
+        "What the parts of the recipe fast are worth", ("resnet20-A",),
+        of=lambda group: group.recipe.validation_size > 0,
+        numbers=ablation.ablation_table, shown=ablation.readable,
+    ),
+    "all": Table("Every run", (), of=lambda group: True),
+}  # fmt: skip
 
 
 def draw_figures(
@@ -128,7 +159,7 @@ def draw_figures(
     shown = []
     for name in names:
         figure = FIGURES[name]
-        chosen = [group for group in groups if group.network in figure.networks]
+        chosen = [g for g in groups if g.network in figure.networks and _as_the_paper(g)]
         for number, members in enumerate(conditions(chosen)):
             if number and len(members) < 2 and name != "fig6":
                 continue
@@ -148,14 +179,15 @@ def write_tables(
     shown = []
     for name in names:
         table = TABLES[name]
-        rows = [g for g in groups if not table.networks or g.network in table.networks]
+        rows = table.rows(groups)
         if not rows:
             continue
-        numbers = results_table(rows)
-        csv = write_table(numbers, Path(results_dir) / TABLES_FOLDER, name)[0]
+        numbers = table.numbers(rows)
+        shown_rows = table.shown(numbers)
+        csv = write_table(numbers, shown_rows, Path(results_dir) / TABLES_FOLDER, name)[0]
         picture = Path(results_dir) / f"{name}_table.png" if table.picture else None
         if picture:
-            save(table_picture(readable(numbers), table.caption, table_notes(rows)), picture)
+            save(table_picture(shown_rows, table.caption, table_notes(rows)), picture)
         shown.append(Shown(csv, table.caption, tuple(group.label for group in rows), picture))
     return shown
 

@@ -12,7 +12,7 @@ from resnet_keras.reporting.gallery import TABLES, Shown, table_notes
 from resnet_keras.reporting.groups import group_runs, paper_steps
 from resnet_keras.reporting.paper_numbers import CURVE_READING
 from resnet_keras.reporting.runs import Run, train_command
-from resnet_keras.reporting.tables import readable, results_table, to_html, write_text
+from resnet_keras.reporting.tables import to_html, write_text
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -130,12 +130,12 @@ def _tables(runs, tables):
     groups = group_runs(runs)
     parts = []
     for shown in tables:
-        networks = TABLES[shown.path.stem].networks
-        rows = [group for group in groups if not networks or group.network in networks]
+        table = TABLES[shown.path.stem]
+        rows = table.rows(groups)
         notes = " ".join(table_notes(rows))
         parts.append(
             f"<h3>{html.escape(shown.caption)}</h3>\n"
-            f'<div class="scroll">{to_html(readable(results_table(rows)))}</div>\n'
+            f'<div class="scroll">{to_html(table.shown(table.numbers(rows)))}</div>\n'
             f'<p class="note">{html.escape(notes)}</p>'
         )
     parts.append(

@@ -60,8 +60,14 @@ def readable(table):
     return shown
 
 
-def write_table(table, folder: str | os.PathLike, name: str) -> list[Path]:
-    """Writes a results table as `name.csv`, `name.md` and `name.tex`; returns their paths.
+def write_table(table, shown, folder: str | os.PathLike, name: str) -> list[Path]:
+    """Writes a table as `name.csv`, `name.md` and `name.tex`; returns their paths.
+
+    Args:
+        table: the numbers, for the csv file.
+        shown: the strings for people, for the others.
+        folder: where.
+        name: of the files.
 
     Raises:
         UserError: if they cannot be written.
@@ -69,8 +75,8 @@ def write_table(table, folder: str | os.PathLike, name: str) -> list[Path]:
     folder = Path(folder)
     texts = {
         "csv": table.to_csv(index=False),
-        "md": to_markdown(readable(table)),
-        "tex": to_latex(readable(table)),
+        "md": to_markdown(shown),
+        "tex": to_latex(shown),
     }
     paths = []
     for suffix, text in texts.items():

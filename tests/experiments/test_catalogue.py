@@ -35,7 +35,8 @@ def test_every_experiment_lists(name):
     if name != "imagenet-table5":
         assert len(names) == 3 * len(experiment.networks)
         assert len(set(names)) == len(names)
-    assert all(one.recipe.steps in (6_400, 60_000) for one in planned)
+    if experiment.recipe != "fast":
+        assert all(one.recipe.steps in (6_400, 60_000) for one in planned)
     assert set(experiment.figures) <= set(FIGURES)
     assert set(experiment.tables) <= set(TABLES)
 
@@ -89,3 +90,28 @@ def test_imagenet_is_launched_only_with_its_recipe(monkeypatch):
     monkeypatch.setitem(recipes.RECIPES, "paper-imagenet", lambda arch: {"steps": 10, "drops": ()})
     check_launchable(get("imagenet-table2"))
     assert get("imagenet-table2").recipes()[0].steps == 10
+
+
+def test_fast_in_epochs_on_all_images():
+    planned = plan(get("fast"), seeds=3)
+    assert len(planned) == 12
+    epochs = [round(one.recipe.steps * 128 / 50_000) for one in planned[:4]]
+    assert epochs == [5, 10, 20, 30]
+    assert planned[3].name == "resnet20-A-seed0-fast-30"
+    assert planned[3].recipe.steps == recipes.make("fast", "resnet20").steps
+    assert all(one.recipe.validation_size == 0 for one in planned)
+
+
+def test_the_ablation_changes_one_part_at_a_time_on_held_out_images():
+    base, *others = get("fast-ablation").recipes()
+    assert base.validation_size == 5_000
+    for other in others:
+        changed = {name for name, value in other.to_json().items() if value != base.to_json()[name]}
+        # A batch brings its number of steps along, and drops the rate they are taken with.
+        assert other.validation_size == 5_000 and 1 <= len(changed - {"steps", "eval_every"}) <= 3
+        assert round(other.steps * other.batch_size / 45_000, 1) == 5.0
+
+
+def test_tags_choose_too():
+    (one,) = plan(get("fast"), only=("fast-10",))
+    assert one.recipe.steps == 3_906

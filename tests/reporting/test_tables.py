@@ -67,7 +67,7 @@ def test_the_papers_number_is_of_its_own_data_set(tmp_path):
 
 def test_written_in_three_forms(tmp_path):
     numbers = table(tmp_path / "runs", {}, {"arch": "plain110", "final": 61})
-    paths = write_table(numbers, tmp_path / "out", "x")
+    paths = write_table(numbers, readable(numbers), tmp_path / "out", "x")
     assert [path.name for path in paths] == ["x.csv", "x.md", "x.tex"]
     again = pandas.read_csv(paths[0])
     assert list(again["network"]) == ["plain110", "resnet20-A"]

@@ -1,0 +1,85 @@
+"""What the parts of a recipe are worth: held-out error of runs that differ from it in a part."""
+
+import math
+from collections.abc import Sequence
+
+from resnet_keras import recipes
+from resnet_keras.errors import UsageError
+from resnet_keras.reporting.groups import Group, mean_and_std
+from resnet_keras.reporting.tables import signed
+
+BASE = "fast"
+# What all runs of the ablation have in common, or what does not change what is learnt.
+_ASIDE = (
+    "arch", "option", "steps", "eval_every", "validation_size", "seed", "precision", "devices",
+    "flip", "deterministic",
+)  # fmt: skip
+
+
+def ablation_table(groups: Sequence[Group]):
+    """Returns the numbers as a pandas `DataFrame`, the recipe itself first, then the best first.
+
+    Columns: `change` (in words), `epochs`, `validation_error` and `std_error` (percent; mean and
+    sample standard deviation over seeds), `n` (complete runs), `difference` (points of percent
+    against the recipe itself).
+    """
+    import pandas
+
+    rows = []
+    for group in groups:
+        mean, std = mean_and_std(group.last_errors("validation"))
+        recipe = group.recipe
+        examples = group.runs[0].config.get("train_examples") or math.nan
+        rows.append(
+            {
+                "change": _change(recipe),
+                "epochs": round(recipe.steps * recipe.batch_size / examples, 2),
+                "validation_error": round(mean, 4),
+                "std_error": round(std, 4),
+                "n": len(group.last_errors("validation")),
+            }
+        )
+    table = pandas.DataFrame(rows)
+    base = table.loc[table.change == "", "validation_error"]
+    table["difference"] = table.validation_error - (base.iloc[0] if len(base) else math.nan)
+    table["is_base"] = table.change == ""
+    table = table.sort_values(["is_base", "validation_error"], ascending=[False, True])
+    return table.drop(columns="is_base").reset_index(drop=True)
+
+
+def readable(table):
+    """Returns the table as text, for people: a `DataFrame` of strings under headings."""
+    import pandas
+
+    errors = [
+        "unfinished" if not n else f"{mean:.2f}" + (f" ± {std:.2f}" if n > 1 else "") + f" ({n})"
+        for mean, std, n in zip(table.validation_error, table.std_error, table.n, strict=True)
+    ]
+    return pandas.DataFrame(
+        {
+            f"change to the recipe {BASE}": [change or "none" for change in table.change],
+            "epochs": [f"{epochs:g}" for epochs in table.epochs],
+            "held-out error (%)": errors,
+            "difference": [signed(value) for value in table.difference],
+        }
+    )
+
+
+def _change(recipe):
+    """What differs from the recipe, in words; empty for the recipe itself."""
+    try:
+        base = recipes.make(BASE, recipe.arch, option=recipe.option)
+    except UsageError:
+        return str(recipe)
+    mine, theirs = recipe.to_json(), base.to_json()
+    return ", ".join(
+        f"{name.replace('_', ' ')} {_spelled(mine[name])} for {_spelled(theirs[name])}"
+        for name in mine
+        if name not in _ASIDE and mine[name] != theirs[name]
+    )
+
+
+def _spelled(value):
+    if isinstance(value, list):
+        return ",".join(map(str, value)) or "none"
+    return {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else value
