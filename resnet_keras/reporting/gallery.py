@@ -130,6 +130,7 @@ TABLES = {
     "table6": Table("Residual networks on CIFAR-10 (after Table 6)", TABLE_6),
     "imagenet_table2": Table("Plain and residual on ImageNet (after Table 2)", IMAGENET_34),
     "imagenet_table3": Table("Options and depth on ImageNet (after Table 3)", IMAGENET_3),
+    "precision": Table("ResNet-20 in float32 and in bfloat16", ("resnet20-A",)),
     "fast": Table(
         "ResNet-20 by the recipe fast", ("resnet20-A",),
         of=lambda g: g.recipe.schedule == "one_cycle" and g.recipe.validation_size == 0,

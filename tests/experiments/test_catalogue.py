@@ -35,7 +35,7 @@ def test_every_experiment_lists(name):
     if name != "imagenet-table5":
         assert len(names) == 3 * len(experiment.networks)
         assert len(set(names)) == len(names)
-    if experiment.recipe != "fast":
+    if name not in ("fast", "fast-ablation", "precision"):
         assert all(one.recipe.steps in (6_400, 60_000) for one in planned)
     assert set(experiment.figures) <= set(FIGURES)
     assert set(experiment.tables) <= set(TABLES)
@@ -115,3 +115,9 @@ def test_the_ablation_changes_one_part_at_a_time_on_held_out_images():
 def test_tags_choose_too():
     (one,) = plan(get("fast"), only=("fast-10",))
     assert one.recipe.steps == 3_906
+
+
+def test_precisions_differ_in_nothing_else():
+    one, other = get("precision").recipes()
+    assert {one.precision, other.precision} == {"float32", "mixed_bfloat16"}
+    assert len(one.differences(other)) == 1 and one.steps == 2_000
