@@ -3,6 +3,7 @@
 import argparse
 
 from resnet_keras.cli.backend import import_tensorflow
+from resnet_keras.files import one_component
 
 HELP = "Write a SavedModel from a finished run or a .keras file."
 
@@ -13,6 +14,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--export-dir", default="saved_models", metavar="DIR", help="default: saved_models"
     )
+    parser.add_argument("--name", help="name of the export (default: the one the network has)")
     parser.add_argument(
         "--no-fold",
         dest="fold",
@@ -30,7 +32,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Runs it; prints the folder it wrote."""
+    if args.name is not None:
+        one_component(args.name, "--name")
     import_tensorflow()
     from resnet_keras.export.saved_model import export_file
 
-    print(export_file(args.path, args.export_dir, args.fold, args.serving_precision))
+    version = export_file(args.path, args.export_dir, args.fold, args.serving_precision, args.name)
+    print(version)

@@ -1,6 +1,7 @@
 """Writes `saved_models/<name>/<version>/`, which TF Serving loads as it is."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -71,9 +72,20 @@ def _save(functions, folder):
 
 
 def export_file(
-    path: Path | str, export_dir: Path | str, fold: bool = True, precision: str = "float32"
+    path: Path | str,
+    export_dir: Path | str,
+    fold: bool = True,
+    precision: str = "float32",
+    name: str | None = None,
 ) -> Path:
     """Exports a `.keras` file, or the one inside a run folder; see `export`.
+
+    Args:
+        path: the file or the folder.
+        export_dir: the folder of exports.
+        fold: as for `export`.
+        precision: as for `export`.
+        name: the export's; `None` takes the one the network has.
 
     Raises:
         UserError: if there is none, it is damaged, or the folder cannot be written.
@@ -86,6 +98,8 @@ def export_file(
                 f"{path.parent} holds no model.keras: give a finished run or a .keras file"
             )
     model, description = load_keras_file(path)
+    if name is not None:
+        description = replace(description, card={**description.card, "name": name})
     return export(model, description, export_dir, fold, precision)
 
 

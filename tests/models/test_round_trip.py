@@ -388,3 +388,13 @@ def test_failed_save_leaves_the_old_file(saved, tmp_path, monkeypatch):
         save_keras_file(saved.model, path, bad)
     assert path.read_bytes() == old
     assert [entry.name for entry in tmp_path.iterdir()] == ["m.keras"]
+
+
+def test_exported_under_another_name(tmp_path):
+    model = build("resnet8", "A", classes=len(CLASSES), input_shape=(8, 8, 3))
+    description = Description(preprocessing_of(8), {"name": "one", "arch": "resnet8"})
+    save_keras_file(model, tmp_path / "m.keras", description)
+    version = export_file(tmp_path / "m.keras", tmp_path / "models", name="another")
+    assert version == tmp_path / "models/another/1"
+    card = open_predictor(version).description.card
+    assert (card["name"], card["arch"]) == ("another", "resnet8")
