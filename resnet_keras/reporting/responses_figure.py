@@ -70,6 +70,7 @@ def responses_figure(tables: Sequence):
         axes.set_xlabel(order)
         axes.set_ylabel("standard deviation")
         axes.set_ylim(bottom=0)
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(axis="y", color="0.9", linewidth=0.6)
     for text in upper.legend(fontsize=8, framealpha=0.9).get_texts():
         text.set_parse_math(False)

@@ -21,6 +21,8 @@ def test_by_layer_and_sorted(tmp_path):
     assert list(lower.get_lines()[0].get_ydata()) == [3.0, 2.0, 1.0]
     (label,) = [text.get_text() for text in upper.get_legend().get_texts()]
     assert label == "resnet20-A: mean 2.00 (the paper's 1.63)"
+    for axes in (upper, lower):  # there is no layer 1.5
+        assert all(float(tick).is_integer() for tick in axes.get_xticks())
 
 
 def test_says_on_which_images_and_schedules(tmp_path):
