@@ -17,6 +17,7 @@ COMMANDS = {
     "describe": "describe",
     "compare": "compare",
     "reproduce": "reproduce",
+    "tune": "tune",
     "responses": "responses",
     "report": "report",
     "predict": "predict",

@@ -64,18 +64,29 @@ class Result:
         run: the run's folder.
         export: the SavedModel's version folder.
         test_error: percent, measured on that SavedModel.
+        validation_error: percent, on the images held out, where the run ended with them.
     """
 
     stopped_by: int | None
     run: Path
     export: Path | None = None
     test_error: float | None = None
+    validation_error: float | None = None
 
 
-def run(recipe: Recipe, places: Places, progress: Progress | None = None) -> Result:
+def run(
+    recipe: Recipe, places: Places, progress: Progress | None = None, held_out: bool = False
+) -> Result:
     """Trains a recipe, exports the network and measures the export.
 
     Called again with the same recipe it goes on where it stopped, or says that all is done.
+
+    Args:
+        recipe: what to compute.
+        places: where.
+        progress: who hears of it; `None` makes one.
+        held_out: ends with the error on the held-out training images instead: nothing is
+            exported, and no test image is looked at.
 
     Raises:
         UsageError: if the values do not suit the data set or the machine, or Keras runs on
@@ -90,10 +101,13 @@ def run(recipe: Recipe, places: Places, progress: Progress | None = None) -> Res
         )
     progress = progress or Progress(recipe.steps)
     folder = run_folder(recipe, places)
-    make_folder(Path(places.export_dir))
+    if held_out and not recipe.validation_size:
+        raise UsageError("a score on held-out images needs some: --validation-size 5000")
+    if not held_out:
+        make_folder(Path(places.export_dir))
     try:
         with signals.raised():
-            return _run(recipe, places, folder, progress)
+            return _run(recipe, places, folder, progress, held_out)
     except signals.Interrupted as interruption:
         progress.line(
             f"{interruption.number.name}: stopped. The same command goes on from the last "
@@ -112,14 +126,17 @@ def run_folder(recipe: Recipe, places: Places) -> RunFolder:
     return RunFolder(places.runs_dir, name)
 
 
-def _run(recipe, places, folder, progress):
+def _run(recipe, places, folder, progress, held_out):
     dataset = load(recipe.dataset, places.data_dir, recipe.image_size)
+    if held_out:
+        # What is not there cannot be measured.
+        dataset = dataclasses.replace(dataset, test=dataset.test.take(slice(0)))
     recipe = _for_dataset(recipe, dataset)
     machine = hardware.choose(recipe)
     recipe = hardware.resolved(recipe, machine)
     with folder.locked():
         saved = _take_up(folder, recipe, places.resume, progress)
-        done = _already_done(folder, progress)
+        done = (_already_scored if held_out else _already_done)(folder, progress)
         return done or _Run(recipe, places, folder, dataset, machine, progress).go(saved)
 
 
@@ -211,6 +228,8 @@ class _Run:
 
     def _finish(self) -> Result:
         """Saves, exports, measures the export, and closes the books with that row."""
+        if not len(self.test):
+            return self._finish_held_out()
         # Weights can be finite and their answers not. Better said before there is an export of it.
         measure(self.live, self.test.take(slice(BATCH_SIZE)), len(self.preprocessing.class_names))
         name = self.recipe.label if self.places.name is None else self.places.name
@@ -253,6 +272,15 @@ class _Run:
             f"({measured.examples} images). Curve: {self.folder.curve}"
         )
         return Result(None, self.folder.path, version, measured.top1_error)
+
+    def _finish_held_out(self) -> Result:
+        error = self._error_on(self.validation)
+        metrics_log.cut_back(self.folder.metrics, self.recipe.steps - 1)
+        self._write_row(error, None)
+        seconds = round(self.journey.seconds, 1)
+        ended = {"step": self.journey.step, "validation_error": error, "seconds": seconds}
+        write_json(self.folder.result, ended)
+        return Result(None, self.folder.path, validation_error=error)
 
     def _measure_export(self, version) -> Measurement:
         predictor = open_predictor(version)
@@ -331,3 +359,9 @@ def _already_done(folder, progress) -> Result | None:
         "--resume never starts over"
     )
     return Result(None, folder.path, Path(export), error)
+
+
+def _already_scored(folder, progress) -> Result | None:
+    """Returns the result of a run that ended with the images held out."""
+    error = read_json(folder.result).get("validation_error") if folder.result.exists() else None
+    return None if error is None else Result(None, folder.path, validation_error=error)

@@ -1,0 +1,212 @@
+"""Searches on the digits: what scores, what they leave, what an interruption costs."""
+
+import csv
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from resnet_keras.cli.main import main
+from resnet_keras.data import load as loading
+from resnet_keras.data.dataset import Images
+from resnet_keras.errors import UserError
+from resnet_keras.recipe import Recipe
+from resnet_keras.training import job
+from resnet_keras.training.run_folder import read_recipe
+from resnet_keras.tuning.search import Plan, search
+from resnet_keras.tuning.space import Range
+
+BASE = Recipe(
+    arch="resnet8", dataset="digits", batch_size=16, steps=9, drops=(), validation_size=100, pad=1
+)
+SPACE = (
+    Range("learning_rate", low=0.01, high=0.1, scale="log"),
+    Range("nesterov", choices=(False, True)),
+)
+RUINOUS = (Range("learning_rate", choices=(1e30, 1e31)), Range("pad", choices=(0, 1)))
+
+
+def go(folder, space=SPACE, tuner="random", trials=2, name="s", base=BASE, **more):
+    said = []
+    return search(Plan(base, space, tuner, trials, **more), str(folder), name, None, said.append)
+
+
+def rows(folder):
+    with open(folder / "trials.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def results(folder):
+    return [
+        (row["id"], row["learning_rate"], row["nesterov"], row["score"]) for row in rows(folder)
+    ]
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    return go(tmp_path_factory.mktemp("tuning"))
+
+
+def test_a_search_leaves_a_table_a_figure_and_a_recipe(done):
+    found = rows(done.folder)
+    assert [row["status"] for row in found] == ["done", "done"]
+    assert all(row["steps"] == "9" and float(row["seconds"]) > 0 for row in found)
+    assert (done.folder / "search.png").read_bytes()[:4] == b"\x89PNG"
+    assert done.best["score"] == min(float(row["score"]) for row in found)
+
+
+def test_the_score_is_the_error_on_held_out_images_that_the_trials_own_table_ends_with(done):
+    for row in rows(done.folder):
+        with open(done.folder / "trials" / row["id"] / "metrics.csv", newline="") as file:
+            last = list(csv.DictReader(file))[-1]
+        assert float(last["validation_error"]) == pytest.approx(float(row["score"]), abs=1e-4)
+        assert last["test_error"] == ""
+
+
+def test_a_trial_exports_nothing(done):
+    assert not list(done.folder.rglob("saved_model.pb"))
+    assert not list(done.folder.rglob("model.keras"))
+
+
+def test_the_best_trial_is_a_config_that_train_takes(done, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = read_recipe(done.folder / "config.json")
+    assert found.learning_rate == pytest.approx(done.best["learning_rate"])
+    assert found.nesterov is done.best["nesterov"] and found.validation_size == 0
+    config = str(done.folder / "config.json")
+    assert main(["train", "--config", config, "--steps", "2", "--name", "again"]) == 0
+    made = json.loads((tmp_path / "runs" / "again" / "config.json").read_text())["recipe"]
+    assert made["learning_rate"] == found.learning_rate and made["nesterov"] is found.nesterov
+
+
+def test_poisoned_test_images_change_no_score(done, tmp_path, monkeypatch):
+    real = loading.load
+
+    def poisoned(*args):
+        dataset = real(*args)
+        images = np.zeros_like(dataset.test.images)
+        object.__setattr__(dataset, "test", Images(images, np.zeros_like(dataset.test.labels)))
+        return dataset
+
+    monkeypatch.setattr(job, "load", poisoned)
+    assert results(go(tmp_path).folder) == results(done.folder)
+
+
+def test_a_search_that_is_done_does_nothing_and_more_trials_go_on(done, tmp_path):
+    first = go(tmp_path, trials=1)
+    result = first.folder / "trials" / rows(first.folder)[0]["id"] / "result.json"
+    stamp = result.stat().st_mtime_ns
+    more = go(tmp_path, trials=2)
+    assert results(more.folder) == results(done.folder)
+
+    assert result.stat().st_mtime_ns == stamp
+
+
+def test_a_trial_in_flight_goes_on_from_its_checkpoint(done, tmp_path, monkeypatch):
+    real_fit, real_arrive, starts = job.fit, job.Journey.arrive, []
+
+    def watching(model, journey, *args):
+        starts.append(journey.start)
+        return real_fit(model, journey, *args)
+
+    def terminated_in_the_second(self, step):
+        real_arrive(self, step)
+        if len(starts) == 2 and step == 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(job, "fit", watching)
+    monkeypatch.setattr(job.Journey, "arrive", terminated_in_the_second)
+    stopped = go(tmp_path)
+    assert stopped.stopped_by == signal.SIGTERM
+    assert [row["status"] for row in rows(stopped.folder)] == ["done", "running"]
+    assert results(go(tmp_path).folder) == results(done.folder)
+    assert starts[:2] == [0, 0] and len(starts) == 3 and starts[2] >= 4
+
+
+def test_a_ruined_trial_is_recorded_and_the_search_goes_on(tmp_path):
+    space = (
+        Range("learning_rate", choices=(0.01, 1e30)),
+        Range("nesterov", choices=(False, True)),
+    )
+    found = rows(go(tmp_path, space, trials=4, failures=4).folder)
+    failed = [row for row in found if row["status"] == "failed"]
+    assert len(found) == 4 and 0 < len(failed) < 4
+    assert all(float(row["learning_rate"]) == 1e30 and not row["score"] for row in failed)
+    assert all("finite" in row["error"] or "loss" in row["error"] for row in failed)
+
+
+def test_too_many_failures_in_a_row_end_the_search(tmp_path):
+    with pytest.raises(UserError, match="2 trials in a row failed"):
+        go(tmp_path, RUINOUS, trials=4, failures=2)
+    assert [row["status"] for row in rows(tmp_path / "s")] == ["failed", "failed"]
+
+
+def test_running_out_of_memory_costs_one_trial(tmp_path, monkeypatch):
+    real, calls = job.run, []
+
+    def full(*args, **kwargs):
+        calls.append(args)
+        if len(calls) == 1:
+            raise MemoryError("no room")
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(job, "run", full)
+    found = rows(go(tmp_path).folder)
+    assert [row["status"] for row in found] == ["failed", "done"]
+    assert found[0]["error"] == "no room"
+
+
+def test_another_space_in_the_same_folder_is_refused(done):
+    with pytest.raises(UserError, match=r"pad.*choose another --name"):
+        go(done.folder.parent, (*SPACE, Range("pad", choices=(0, 1))))
+
+
+def test_hyperband_shortens_the_schedule_and_prefers_the_longest(tmp_path):
+    outcome = go(tmp_path, tuner="hyperband", trials=10)
+    found = rows(outcome.folder)
+    assert {row["steps"] for row in found[:9]} == {"1"} and found[9]["steps"] == "3"
+    assert outcome.best["part"] == pytest.approx(1 / 3, abs=1e-4)
+    assert read_recipe(outcome.folder / "config.json").steps == BASE.steps
+
+
+def test_bayesian_searches_too(tmp_path):
+    found = rows(go(tmp_path, tuner="bayesian", trials=3).folder)
+    assert len({row["learning_rate"] for row in found}) == 3
+
+
+@pytest.mark.slow
+def test_a_chief_and_two_workers_share_the_trials(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    space = tmp_path / "space.toml"
+    space.write_text("[recipe]\nlearning_rate = {low = 0.01, high = 0.1}\n")
+    command = [
+        *(sys.executable, "-m", "resnet_keras", "tune", "--arch", "resnet8", "--recipe", "demo"),
+        *("--steps-scale", "0.1", "--tuner", "random", "--trials", "4", "--name", "w"),
+        *("--tuning-dir", str(tmp_path), "--space", str(space)),
+    ]
+    processes = {}
+    for name in ("chief", "worker0", "worker1"):
+        env = os.environ | {
+            "KERASTUNER_TUNER_ID": name,
+            "KERASTUNER_ORACLE_IP": "127.0.0.1",
+            "KERASTUNER_ORACLE_PORT": str(port),
+        }
+        processes[name] = subprocess.Popen(
+            command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+    try:
+        told = {name: one.communicate(timeout=300) for name, one in processes.items()}
+    finally:
+        for one in processes.values():
+            one.kill()
+    assert all(one.returncode == 0 for one in processes.values()), told
+    assert [row["status"] for row in rows(tmp_path / "w")] == ["done"] * 4
+    assert "best: trial" in told["chief"][0]
+    assert "trial 0" in told["worker0"][1] + told["worker1"][1]

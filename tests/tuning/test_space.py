@@ -1,0 +1,101 @@
+"""The search space: what a file may say, and what becomes of its values."""
+
+import subprocess
+import sys
+
+import pytest
+
+from resnet_keras.errors import UsageError, UserError
+from resnet_keras.recipe import Recipe
+from resnet_keras.tuning.space import DEFAULT, Range, check_space, read_space, with_values
+
+BASE = Recipe(arch="resnet20", steps=6400, drops=(3200, 4800))
+
+
+def read(tmp_path, text, **given):
+    path = tmp_path / "space.toml"
+    path.write_text(text)
+    return read_space(path, **given)
+
+
+def test_the_default_space_fits_the_default_recipe():
+    space = read_space(DEFAULT, network=True)
+    check_space(space, Recipe(arch="resnet20"))
+    assert {"learning_rate", "batch_size", "depth", "option"} <= {one.name for one in space}
+
+
+def test_the_network_is_searched_only_if_asked():
+    assert not {"depth", "option", "projection"} & {one.name for one in read_space(DEFAULT)}
+
+
+def test_ranges_and_choices_are_read_as_the_fields_types(tmp_path):
+    space = read(
+        tmp_path,
+        "[recipe]\nlearning_rate = {low = 1, high = 2}\npad = {choices = [0, 4]}\n",
+    )
+    assert space == (Range("learning_rate", low=1.0, high=2.0), Range("pad", choices=(0, 4)))
+    assert isinstance(space[0].low, float)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[recipe]\nmomentum = {low = 0.1,\n", "line 2"),
+        ("[recipe]\nlearning_rte = {low = 0.1, high = 1}", "learning_rte.*known: learning_rate"),
+        ("[recpe]\n", "'recpe'; known: recipe"),
+        ("[recipe]\nmomentum = 0.9", "recipe.momentum: .*choices.*0.9"),
+        ("[recipe]\nmomentum = {low = 0.9}", "recipe.momentum: high is missing"),
+        ("[recipe]\nmomentum = {low = 0.9, hihg = 1}", "'hihg'; known: high"),
+        ("[recipe]\nmomentum = {low = 0.9, high = 0.8}", "low must be below high"),
+        ("[recipe]\ndecay = {low = 0, high = 1, scale = 'log'}", "low above 0"),
+        ("[recipe]\ndecay = {low = 0.1, high = 1, scale = 'lgo'}", "known: log"),
+        ("[recipe]\nschedule = {low = 0, high = 1}", "recipe.schedule: is no number"),
+        ("[recipe]\npad = {choices = [0, 1.5]}", "1.5 is no int"),
+        ("[recipe]\npad = {choices = []}", "something in it"),
+        ("[recipe]\nsteps = {choices = [1, 2]}", "'steps'"),
+        ("[recipe]\noption = {choices = ['A']}", "'option'"),
+        ("", "nothing to search"),
+    ],
+)
+def test_a_bad_space_says_where_and_what_would_work(tmp_path, text, said):
+    with pytest.raises(UsageError, match=said):
+        read(tmp_path, text)
+
+
+def test_a_missing_space_is_named(tmp_path):
+    with pytest.raises(UserError, match="none.toml"):
+        read_space(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    ("one", "said"),
+    [
+        (Range("momentum", low=0.5, high=1.5), "momentum.*to 1"),
+        (Range("schedule", choices=("drops", "circle")), "circle"),
+        (Range("depth", choices=(20, 21)), "21"),
+        (Range("option", choices=("A", "D")), "D"),
+    ],
+)
+def test_values_that_the_recipe_refuses_are_found_before_the_search(one, said):
+    with pytest.raises(UsageError, match=said):
+        check_space((one,), BASE)
+
+
+def test_larger_batches_take_fewer_steps_over_as_many_images():
+    recipe = with_values(BASE, {"batch_size": 256})
+    assert recipe.steps * recipe.batch_size == BASE.steps * BASE.batch_size
+    assert recipe.drops == (1600, 2400)
+
+
+def test_drops_after_one_cycle_come_where_the_papers_do():
+    base = Recipe(arch="resnet20", steps=6400, schedule="one_cycle")
+    assert with_values(base, {"schedule": "drops"}).drops == (3200, 4800)
+
+
+def test_depth_keeps_the_family():
+    assert with_values(Recipe(arch="plain20"), {"depth": 32}).arch == "plain32"
+
+
+def test_the_space_is_read_without_tensorflow():
+    code = "import sys, resnet_keras.tuning.space; assert 'tensorflow' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
