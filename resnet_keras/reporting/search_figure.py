@@ -47,7 +47,7 @@ def search_figure(trials: pd.DataFrame, title: str):
     rows = math.ceil((1 + len(names)) / COLUMNS)
     figure = new_figure(3.4 * COLUMNS, 2.8 * rows + 0.5)
     grid = figure.subplots(rows, COLUMNS, squeeze=False, sharey=True).flatten()
-    trials = trials.assign(number=range(1, len(trials) + 1))
+    trials = trials.assign(number=range(len(trials)))
     best = _best(trials)
     _draw(grid[0], trials, trials["number"], best)
     _draw_best_so_far(grid[0], trials)

@@ -63,7 +63,7 @@ def test_a_bad_space_says_where_and_what_would_work(tmp_path, text, said):
 
 
 def test_a_missing_space_is_named(tmp_path):
-    with pytest.raises(UserError, match="none.toml"):
+    with pytest.raises(UserError, match=r"none\.toml"):
         read_space(tmp_path / "none.toml")
 
 

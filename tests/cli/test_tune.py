@@ -1,0 +1,38 @@
+"""`tune`: what is said before a search begins."""
+
+import pytest
+
+from resnet_keras.cli.main import main
+from resnet_keras.tuning.space import read_space
+
+
+def test_the_printed_space_can_be_given_back(capsys, tmp_path):
+    assert main(["tune", "--print-space"]) == 0
+    path = tmp_path / "space.toml"
+    path.write_text(capsys.readouterr().out)
+    assert read_space(path)
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--tuner", "hyperbnd"], "unknown tuner 'hyperbnd'; known: hyperband"),
+        (["--validation-size", "0"], "held-out"),
+        (["--name", "a/b"], "path component"),
+        (["--trials", "0"], "from 1 on"),
+    ],
+)
+def test_what_cannot_work_is_said_at_once(flags, said, capsys):
+    try:
+        status = main(["tune", "--arch", "resnet8", *flags])
+    except SystemExit as exit:
+        status = exit.code
+    assert status == 2 and said in capsys.readouterr().err
+
+
+def test_a_worker_without_a_port_is_told_so(capsys, monkeypatch):
+    monkeypatch.setenv("KERASTUNER_ORACLE_IP", "127.0.0.1")
+    monkeypatch.setenv("KERASTUNER_TUNER_ID", "chief")
+    monkeypatch.delenv("KERASTUNER_ORACLE_PORT", raising=False)
+    assert main(["tune", "--arch", "resnet8"]) == 2
+    assert "KERASTUNER_ORACLE_PORT is not" in capsys.readouterr().err
