@@ -128,6 +128,7 @@ def test_a_trial_in_flight_goes_on_from_its_checkpoint(done, tmp_path, monkeypat
     assert starts[:2] == [0, 0] and len(starts) == 3 and starts[2] >= 4
 
 
+@pytest.mark.slow
 def test_a_ruined_trial_is_recorded_and_the_search_goes_on(tmp_path):
     space = (
         Range("learning_rate", choices=(0.01, 1e30)),
@@ -166,6 +167,7 @@ def test_another_space_in_the_same_folder_is_refused(done):
         go(done.folder.parent, (*SPACE, Range("pad", choices=(0, 1))))
 
 
+@pytest.mark.slow
 def test_hyperband_shortens_the_schedule_and_prefers_the_longest(tmp_path):
     outcome = go(tmp_path, tuner="hyperband", trials=10)
     found = rows(outcome.folder)
@@ -174,6 +176,7 @@ def test_hyperband_shortens_the_schedule_and_prefers_the_longest(tmp_path):
     assert read_recipe(outcome.folder / "config.json").steps == BASE.steps
 
 
+@pytest.mark.slow
 def test_bayesian_searches_too(tmp_path):
     found = rows(go(tmp_path, tuner="bayesian", trials=3).folder)
     assert len({row["learning_rate"] for row in found}) == 3
