@@ -6,7 +6,11 @@ import re
 import sys
 from pathlib import Path
 
-from resnet_keras.cli.predict import add_connection_flags, check_connection_flags
+from resnet_keras.cli.predict import (
+    INTERRUPTED,
+    add_connection_flags,
+    check_connection_flags,
+)
 from resnet_keras.client.address import parse
 from resnet_keras.client.load import MAX_BATCH, load_test
 from resnet_keras.client.picture import png
@@ -54,8 +58,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Runs it; prints what was measured; 1 if nothing was answered."""
-    check_connection_flags(args)
     address = parse(args.url)
+    check_connection_flags(args, address)
     if not address.loopback and not args.allow_remote:
         raise UsageError(
             f"{address.server} is not this machine: --allow-remote puts the load on it all the same"
@@ -68,6 +72,8 @@ def run(args: argparse.Namespace) -> int:
         print()
     else:
         print(load.text())
+    if load.interrupted:
+        return INTERRUPTED
     return 0 if load.latencies else 1
 
 

@@ -5,13 +5,15 @@ import json
 import sys
 from pathlib import Path
 
-from resnet_keras.client.address import is_url, parse
-from resnet_keras.client.classify import classify
+from resnet_keras.client.address import Address, is_url, parse
+from resnet_keras.client.classify import NOT_ANSWERED, classify
 from resnet_keras.client.connect import connect, retrying
 from resnet_keras.errors import UsageError
 
 HELP = "Classify images with a SavedModel, or with one that TF Serving serves."
 TOP = 5
+# As a shell reports Ctrl-C: 128 + 2.
+INTERRUPTED = 130
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -48,12 +50,18 @@ def add_connection_flags(parser: argparse.ArgumentParser) -> None:
         "--timeout", type=float, default=30.0, metavar="S", help="seconds a request (default: 30)"
     )
     parser.add_argument(
-        "--ca-file", metavar="PEM", help="whom to trust with https and grpcs (default: the system)"
+        "--ca-file",
+        metavar="PEM",
+        help="whom to trust with https (default: the system's list) and grpcs (gRPC's own)",
     )
 
 
-def check_connection_flags(args: argparse.Namespace) -> None:
+def check_connection_flags(args: argparse.Namespace, address: Address | None) -> None:
     """Refuses values that cannot be.
+
+    Args:
+        args: the flags.
+        address: of the server; `None` where there is none.
 
     Raises:
         UsageError: for them.
@@ -61,11 +69,14 @@ def check_connection_flags(args: argparse.Namespace) -> None:
     # The comparison is written so that NaN fails it.
     if not 0 < args.timeout <= 3600:
         raise UsageError(f"--timeout is more than 0 s, at most 3600. Received: {args.timeout:g}")
+    if args.ca_file and not (address and address.secure):
+        raise UsageError("--ca-file goes with https:// and grpcs:// alone: nothing else has TLS")
 
 
 def run(args: argparse.Namespace) -> int:
     """Runs it; prints the answers, and what has none to standard error; 1 if any has none."""
-    check_connection_flags(args)
+    address = parse(args.model) if is_url(args.model) else None
+    check_connection_flags(args, address)
     for flag, value, least, most in (
         ("--top", args.top, 1, TOP),
         ("--batch-size", args.batch_size, 1, 1024),
@@ -74,8 +85,8 @@ def run(args: argparse.Namespace) -> int:
         if not least <= value <= most:
             raise UsageError(f"{flag} is between {least} and {most}. Received: {value}")
     paths = [Path(image) for image in args.images]
-    if is_url(args.model):
-        connection = connect(parse(args.model), args.timeout, args.ca_file)
+    if address:
+        connection = connect(address, args.timeout, args.ca_file)
         try:
             outcome = classify(retrying(connection.predict, args.retries), paths, args.batch_size)
         finally:
@@ -89,13 +100,22 @@ def run(args: argparse.Namespace) -> int:
         outcome = classify(open_local(args.model), paths, args.batch_size)
     (_print_json if args.json else _print_text)(args, outcome)
     missing = len(args.images) - len(outcome.answers)
-    if missing and not args.json:
+    # Where there is no answer at all, what ended it has said so already.
+    if missing and not args.json and (outcome.answers or outcome.ended_by is None):
         print(f"{missing} of {len(args.images)} images have no answer", file=sys.stderr)
+    if outcome.interrupted:
+        return INTERRUPTED
     return 1 if missing else 0
 
 
 def _print_text(args, outcome):
+    if outcome.ended_by is not None and not outcome.answers:
+        # Said once, not a time an image; what is wrong with a file itself is said below.
+        print(outcome.ended_by, file=sys.stderr)
     for index, image in enumerate(args.images):
+        reason = outcome.reasons.get(index, "")
+        if not outcome.answers and reason.startswith(NOT_ANSWERED):
+            continue
         if index in outcome.answers:
             print(image)
             for name, probability in outcome.answers[index].top[: args.top]:

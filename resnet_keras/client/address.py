@@ -9,6 +9,9 @@ from resnet_keras.errors import UsageError
 
 PORTS = {"http": 8501, "https": 443, "grpc": 8500, "grpcs": 443}
 FORMS = "http(s)://HOST:8501/v1/models/NAME or grpc(s)://HOST:8500/NAME"
+_HOST = re.compile(r"[0-9A-Za-z_-]{1,63}(\.[0-9A-Za-z_-]{1,63})*\.?")
+# A version is an int64 in TensorFlow Serving's messages.
+_MAX_VERSION = 2**63 - 1
 _PATH = re.compile(r"/(?P<name>[^/:]+)(/versions/(?P<version>[0-9]+)|/labels/(?P<label>[^/:]+))?/?")
 
 
@@ -85,6 +88,14 @@ def parse(url: str) -> Address:
         raise UsageError(f"a model's URL is {FORMS}. Received: {url}")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise UsageError(f"a model's URL has neither user, ?query nor #fragment. Received: {url}")
+    if port == 0:
+        raise UsageError(f"a port is a number from 1 to 65535. Received: {url}")
+    _check_host(host, url)
+    # `urlsplit` quietly drops some of these, and a request line cannot hold the others.
+    if not re.fullmatch(r"[!-~]*", url.partition("://")[2]):
+        raise UsageError(
+            f"a URL has neither spaces nor letters beyond ASCII: write them as %XX. Received: {url}"
+        )
     prefix, path = "", parts.path
     if parts.scheme.startswith("http"):
         prefix, found, path = path.rpartition("/v1/models")
@@ -95,12 +106,29 @@ def parse(url: str) -> Address:
             f"a model's URL is {FORMS}, with /versions/N or /labels/LABEL behind it if need be. "
             f"Received: {url}"
         )
+    if match["version"] and int(match["version"]) > _MAX_VERSION:
+        raise UsageError(f"a version is a number up to {_MAX_VERSION}. Received: {url}")
     return Address(
         scheme=parts.scheme,
         host=host,
         port=port or PORTS[parts.scheme],
-        name=unquote(match["name"]),
+        name=_unquoted(match["name"], url),
         version=int(match["version"]) if match["version"] else None,
-        label=unquote(match["label"]) if match["label"] else None,
+        label=_unquoted(match["label"], url) if match["label"] else None,
         prefix=prefix,
     )
+
+
+def _check_host(host, url):
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        if not _HOST.fullmatch(host):
+            raise UsageError(f"{host} is no name of a host. Received: {url}") from None
+
+
+def _unquoted(text, url):
+    try:
+        return unquote(text, errors="strict")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{text} is no UTF-8 once its %XX are read. Received: {url}") from error

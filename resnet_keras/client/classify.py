@@ -13,6 +13,8 @@ MAX_FILE = 128 * 2**20
 MAX_BATCH = 32 * 2**20
 # A server this often too slow in a row is taken for dead.
 SLOW_IN_A_ROW = 3
+# How the reasons of those images begin that were never asked about.
+NOT_ANSWERED = "not answered: "
 
 
 @dataclass
@@ -23,11 +25,13 @@ class Outcome:
         answers: by place in the list.
         reasons: why there is no answer, by place in the list.
         ended_by: what ended it before all had been asked; `None` if nothing did.
+        interrupted: whether that was Ctrl-C.
     """
 
     answers: dict[int, Answer] = field(default_factory=dict)
     reasons: dict[int, str] = field(default_factory=dict)
     ended_by: UserError | None = None
+    interrupted: bool = False
 
 
 def classify(
@@ -39,11 +43,20 @@ def classify(
         predict: takes encoded images, returns an answer each, or raises a `problems`.
         paths: of the files.
         batch_size: how many images go into one request.
-
-    Raises:
-        UserError: if what ended it left not one answer.
     """
     outcome = Outcome()
+    try:
+        _classify(predict, paths, batch_size, outcome)
+    except KeyboardInterrupt:
+        outcome.interrupted, outcome.ended_by = True, UserError("interrupted")
+    if outcome.ended_by is not None:
+        for index in range(len(paths)):
+            if index not in outcome.answers:
+                outcome.reasons.setdefault(index, f"{NOT_ANSWERED}{outcome.ended_by}")
+    return outcome
+
+
+def _classify(predict, paths, batch_size, outcome):
     slow = 0
     for indices, images in _batches(paths, batch_size, outcome):
         try:
@@ -59,13 +72,6 @@ def classify(
         except UserError as error:
             outcome.ended_by = error
             break
-    if outcome.ended_by is not None:
-        if not outcome.answers:
-            raise outcome.ended_by
-        for index in range(len(paths)):
-            if index not in outcome.answers:
-                outcome.reasons.setdefault(index, f"not answered: {outcome.ended_by}")
-    return outcome
 
 
 def _ask(predict, indices, images, outcome):

@@ -30,6 +30,7 @@ class Load:
         latencies: seconds that each answered request took.
         errors: how many requests failed, by the kind of problem.
         last_error: what the last of them said.
+        interrupted: whether Ctrl-C ended it early.
     """
 
     concurrency: int
@@ -38,6 +39,7 @@ class Load:
     latencies: list[float] = field(default_factory=list)
     errors: Counter = field(default_factory=Counter)
     last_error: str | None = None
+    interrupted: bool = False
 
     def percentile(self, percent: float) -> float | None:
         """Returns the latency, in milliseconds, that `percent` of the requests kept within."""
@@ -144,8 +146,10 @@ def load_test(
             thread.start()
         for thread in threads:
             thread.join()
+    except KeyboardInterrupt:
+        # What was measured until now is worth having. The threads end after their requests.
+        load.interrupted = True
     finally:
-        # An interrupt ends the threads too, each after its request.
         stop.set()
     load.seconds = time.monotonic() - start
     return load

@@ -29,3 +29,11 @@ def bare(told: str) -> str:
     """Returns what the graph itself said in a server's message, without TensorFlow's frame."""
     found = re.search(r"assertion failed: \[(.*?)\]\s*(\n|\[\[|$)", told, re.DOTALL)
     return " ".join((found[1] if found else told).split())
+
+
+def is_wrong_model(told: str) -> bool:
+    """Returns whether a server's message says that a model lacks what was asked for: the
+    signature, or the label."""
+    told = told.lower()
+    signature = "signature" in told and ("not found" in told or "not match" in told)
+    return signature or "version label" in told

@@ -1,9 +1,13 @@
 """TensorFlow Serving's REST interface, by Python's own HTTP."""
 
 import base64
+import contextlib
 import http.client
 import json
+import re
+import socket
 import ssl
+import threading
 from urllib.parse import quote
 
 from resnet_keras.client import tensors
@@ -15,12 +19,15 @@ from resnet_keras.client.problems import (
     WrongModel,
     WrongServer,
     bare,
+    is_wrong_model,
 )
 from resnet_keras.client.tensors import Answer, Pixels
-from resnet_keras.errors import UserError
+from resnet_keras.client.trust import trust
 
 # Longer answers are no predictions: a thousand classes of a thousand images are 20 MB.
 MAX_ANSWER = 256 * 2**20
+# OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH.
+_OTHER_HOST = (62, 64)
 
 
 class RestConnection:
@@ -39,12 +46,8 @@ class RestConnection:
         """
         self.address, self.timeout = address, timeout
         if address.secure:
-            try:
-                context = ssl.create_default_context(cafile=ca_file)
-            except OSError as error:
-                raise UserError(f"cannot read the certificates {ca_file}: {error}") from error
             self._http = http.client.HTTPSConnection(
-                address.host, address.port, timeout=timeout, context=context
+                address.host, address.port, timeout=timeout, context=trust(ca_file)
             )
         else:
             self._http = http.client.HTTPConnection(address.host, address.port, timeout=timeout)
@@ -62,10 +65,7 @@ class RestConnection:
             Unavailable, TooSlow, WrongModel, WrongServer, Refused: see there.
         """
         status, body = self._post(_body(inputs))
-        try:
-            values = json.loads(body)
-        except ValueError:
-            values = None
+        values = _parsed(body)
         told = values.get("error") if isinstance(values, dict) else None
         if status == 200 and isinstance(values, dict) and "predictions" in values:
             return tensors.from_json(values["predictions"], tensors.count_of(inputs))
@@ -77,42 +77,26 @@ class RestConnection:
 
     def _post(self, body):
         server = self.address.server
-        try:
-            self._http.request("POST", self._path, body, {"Content-Type": "application/json"})
-            response = self._http.getresponse()
-            answer = response.read(MAX_ANSWER + 1)
-        except ssl.SSLCertVerificationError as error:
+        with _Deadline(self._http, self.timeout) as deadline:
+            try:
+                answered = self._exchange(body)
+            except Exception as error:
+                self.close()
+                if deadline.passed or isinstance(error, TimeoutError):
+                    raise TooSlow(f"{server} did not answer within {self.timeout:g} s") from error
+                raise _problem(error, server) from error
+        if deadline.passed:
             self.close()
-            raise WrongServer(
-                f"{server} shows a certificate that is not trusted ({error.verify_message}): "
-                "give the authority's with --ca-file"
-            ) from error
-        except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as error:
-            self.close()
-            raise Unavailable(f"{server} closed the connection") from error
-        except ssl.SSLError as error:
-            self.close()
-            raise WrongServer(f"{server} speaks no TLS that fits ({error.reason})") from error
-        except TimeoutError as error:
-            self.close()
-            raise TooSlow(f"{server} did not answer within {self.timeout:g} s") from error
-        except (ConnectionError, http.client.IncompleteRead) as error:
-            # `RemoteDisconnected` is one of the former.
-            self.close()
-            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            raise Unavailable(f"no server answers at {server} ({reason})") from error
-        except http.client.HTTPException as error:
-            self.close()
-            raise WrongServer(f"{server} speaks no HTTP (is it the gRPC port?)") from error
-        except OSError as error:
-            self.close()
-            raise Unavailable(
-                f"no server answers at {server} ({error.strerror or error})"
-            ) from error
-        if len(answer) > MAX_ANSWER:
+            raise TooSlow(f"{server} did not answer within {self.timeout:g} s")
+        if len(answered[1]) > MAX_ANSWER:
             self.close()
             raise WrongServer(f"{server} answers with more than {MAX_ANSWER >> 20} MiB")
-        return response.status, answer
+        return answered
+
+    def _exchange(self, body):
+        self._http.request("POST", self._path, body, {"Content-Type": "application/json"})
+        response = self._http.getresponse()
+        return response.status, response.read(MAX_ANSWER + 1)
 
     def _raise(self, status, told):
         address = self.address
@@ -125,15 +109,88 @@ class RestConnection:
             raise WrongServer(f"{said}, but not as TensorFlow Serving does")
         if status == 404:
             raise WrongModel(f"{address.server} serves no model {address.model} ({told})")
-        if is_wrong_signature(told):
-            raise WrongModel(f"{address.model} is no export of this program ({told})")
+        if is_wrong_model(told):
+            raise WrongModel(f"{address.server} does not serve {address.model} so ({told})")
+        if status in (401, 403):
+            raise WrongServer(said)
         raise Refused(bare(told))
 
 
-def is_wrong_signature(told: str) -> bool:
-    """Returns whether a server's message says that a model lacks the signature asked for."""
-    told = told.lower()
-    return "signature" in told and ("not found" in told or "not match" in told)
+def _problem(error, server):
+    """Returns what an exception of the exchange means; the exception itself if nothing."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        if error.verify_code in _OTHER_HOST:
+            return WrongServer(
+                f"{server} shows another host's certificate ({error.verify_message})"
+            )
+        return WrongServer(
+            f"{server} shows a certificate that is not trusted ({error.verify_message}): give the "
+            "authority's with --ca-file"
+        )
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return Unavailable(f"{server} closed the connection")
+    if isinstance(error, ssl.SSLError):
+        return WrongServer(f"{server} speaks no TLS that fits ({error.reason})")
+    # `RemoteDisconnected` is a ConnectionError and an HTTPException.
+    if isinstance(error, OSError | http.client.IncompleteRead):
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        return Unavailable(f"no server answers at {server} ({reason})")
+    if isinstance(error, http.client.HTTPException):
+        return WrongServer(f"{server} speaks no HTTP (is it the gRPC port?)")
+    return error
+
+
+def _parsed(body):
+    """Returns the JSON value of a body; `None` if it is none."""
+    text = body.decode("utf-8", "replace")
+    try:
+        return json.loads(text, strict=False)
+    except RecursionError:
+        return None
+    except ValueError:
+        # TensorFlow Serving escapes the text of an error as C does, not as JSON does.
+        error = re.fullmatch(r'\s*\{\s*"error"\s*:\s*"(.*)"\s*\}\s*', text, re.DOTALL)
+        return {"error": _c_unescaped(error[1])} if error else None
+
+
+def _c_unescaped(text):
+    """Undoes `absl::CEscape`: \\n, \\r, \\t, quotes, backslashes, and bytes in octal."""
+    simple = {"n": "\n", "r": "\r", "t": "\t"}
+    octal = re.compile(r"((?:\\[0-3][0-7]{2})+)")
+    parts = octal.split(text)
+    for index, part in enumerate(parts):
+        if octal.fullmatch(part):
+            parts[index] = bytes(int(code, 8) for code in part.split("\\")[1:]).decode(
+                "utf-8", "replace"
+            )
+        else:
+            parts[index] = re.sub(r"\\(.)", lambda m: simple.get(m[1], m[1]), part, flags=re.DOTALL)
+    return "".join(parts)
+
+
+class _Deadline:
+    """Cuts a connection off after so many seconds, whatever trickles in meanwhile: a socket's own
+    time-out begins anew with every byte."""
+
+    def __init__(self, http_connection, seconds):
+        self.passed = False
+        self._connection = http_connection
+        self._timer = threading.Timer(seconds, self._cut)
+        self._timer.daemon = True
+
+    def __enter__(self):
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_):
+        self._timer.cancel()
+
+    def _cut(self):
+        self.passed = True
+        sock = self._connection.sock
+        if sock is not None:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
 
 
 def _body(inputs):

@@ -17,10 +17,10 @@ from resnet_keras.client.problems import (
     WrongModel,
     WrongServer,
     bare,
+    is_wrong_model,
 )
-from resnet_keras.client.rest import is_wrong_signature
 from resnet_keras.client.tensors import Answer, Pixels
-from resnet_keras.errors import UserError
+from resnet_keras.client.trust import trust
 
 # A batch of images is longer than the 4 MiB that gRPC allows by itself.
 _OPTIONS = [
@@ -32,6 +32,8 @@ _OPTIONS = [
     ("grpc.max_reconnect_backoff_ms", 1000),
     # Channels to one server would share one connection otherwise.
     ("grpc.use_local_subchannel_pool", 1),
+    # A proxy is for the web: it would be asked for 127.0.0.1 too. REST here asks none either.
+    ("grpc.enable_http_proxy", 0),
 ]
 _Code = grpc.StatusCode
 
@@ -52,10 +54,9 @@ class RpcConnection:
         """
         self.address, self.timeout = address, timeout
         if address.secure:
-            try:
-                roots = Path(ca_file).read_bytes() if ca_file else None
-            except OSError as error:
-                raise UserError(f"cannot read the certificates {ca_file}: {error}") from error
+            if ca_file:
+                trust(ca_file)  # gRPC would say nothing of a file that holds no certificate
+            roots = Path(ca_file).read_bytes() if ca_file else None
             credentials = grpc.ssl_channel_credentials(root_certificates=roots)
             self._channel = grpc.secure_channel(address.server, credentials, _OPTIONS)
         else:
@@ -99,28 +100,41 @@ class RpcConnection:
             raise TooSlow(f"{address.server} did not answer within {self.timeout:g} s") from error
         lowered = told.lower()
         if code == _Code.UNAVAILABLE:
-            if "certificate" in lowered or "ssl" in lowered or "handshake" in lowered:
-                raise WrongServer(
-                    f"{address.server}: TLS fails: does it speak TLS, and is its certificate's "
-                    "authority the one given with --ca-file?"
-                ) from error
-            if "http/2" in lowered:
-                raise WrongServer(
-                    f"{address.server} speaks no gRPC (is it the REST port?)"
-                ) from error
-            raise Unavailable(f"no server answers at {address.server} ({_last(told)})") from error
+            raise self._unavailable(told, lowered) from error
+        if code == _Code.CANCELLED:
+            raise Unavailable(f"{address.server} gave the request up ({told})") from error
         if code == _Code.NOT_FOUND:
             raise WrongModel(
                 f"{address.server} serves no model {address.model} ({told})"
             ) from error
-        if code == _Code.UNIMPLEMENTED:
-            raise WrongServer(f"{address.server} is no TensorFlow Serving ({told})") from error
-        if is_wrong_signature(told):
-            raise WrongModel(f"{address.model} is no export of this program ({told})") from error
+        if code in (_Code.UNIMPLEMENTED, _Code.UNAUTHENTICATED, _Code.PERMISSION_DENIED):
+            what = "is no TensorFlow Serving" if code == _Code.UNIMPLEMENTED else "lets nobody in"
+            raise WrongServer(f"{address.server} {what} ({told})") from error
+        if is_wrong_model(told):
+            raise WrongModel(
+                f"{address.server} does not serve {address.model} so ({told})"
+            ) from error
         # A queue of the server's batching that is full says RESOURCE_EXHAUSTED or UNAVAILABLE.
         if code == _Code.RESOURCE_EXHAUSTED and "larger than max" not in lowered:
             raise Unavailable(f"{address.server} is busy ({told})") from error
         raise Refused(bare(told) or code.name) from error
+
+    def _unavailable(self, told, lowered):
+        """Returns what the one code for everything that keeps a request from arriving means."""
+        address = self.address
+        if "queue" in lowered and "full" in lowered:
+            return Unavailable(f"{address.server} is busy ({told})")
+        if address.secure and "hostname verification" in lowered:
+            return WrongServer(f"{address.server} shows another host's certificate")
+        # Host names can hold such words too.
+        if address.secure and any(word in lowered for word in ("certificate", "ssl", "handshake")):
+            return WrongServer(
+                f"{address.server}: TLS fails: does it speak TLS, and is its certificate's "
+                "authority the one given with --ca-file?"
+            )
+        if "http/2" in lowered:
+            return WrongServer(f"{address.server} speaks no gRPC (is it the REST port?)")
+        return Unavailable(f"no server answers at {address.server} ({_last(told)})")
 
 
 def _last(told):

@@ -95,7 +95,7 @@ def from_json(predictions: object, count: int) -> list[Answer]:
         answers = [
             Answer(
                 tuple(
-                    (str(name), float(number))
+                    (_text(name), float(number))
                     for name, number in zip(
                         row["top_classes"], row["top_probabilities"], strict=True
                     )
@@ -103,13 +103,18 @@ def from_json(predictions: object, count: int) -> list[Answer]:
             )
             for row in predictions
         ]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise WrongServer(
             f"this model's outputs are not those of an export of this program ({error!r})"
         ) from error
     if len(answers) != count:
         raise WrongServer(f"the server answered {count} images with {len(answers)} predictions")
     return answers
+
+
+def _text(name):
+    # JSON can spell halves of characters, which nothing could print.
+    return str(name).encode("utf-8", "replace").decode("utf-8")
 
 
 def _floats(content):

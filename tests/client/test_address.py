@@ -29,7 +29,9 @@ def test_urls(url, expected):
     ["ftp://h/m", "http://h", "http://h/m", "http://h/v1/models/", "grpc://h", "grpc:///m",
      "grpc://h:99999/m", "grpc://h:x/m", "grpc://h/m/versions/x", "grpc://h/m/n", "://",
      "http://u:p@h/v1/models/m", "http://h/v1/models/m?x=1", "http://h/v1/models/m:predict",
-     "http://[::1/v1/models/m"],
+     "http://[::1/v1/models/m", "grpc://h:0/m", "grpc://h/m/versions/99999999999999999999",
+     "http://a..b/v1/models/m", "http://ho st/v1/models/m", "http://h/\u00fc/v1/models/m",
+     "http://h/a b/v1/models/m", "http://h/v1/models/a\tb", "grpc://h/%ff", "grpc://-\u00fc/m"],
 )  # fmt: skip
 def test_what_is_no_models_url(url):
     with pytest.raises(UsageError) as caught:

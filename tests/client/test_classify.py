@@ -81,8 +81,20 @@ def test_a_server_that_goes_away_among_single_images(paths):
 
 
 def test_a_server_that_was_never_there(paths):
-    with pytest.raises(Unavailable):
-        classify(Server(_1=Unavailable("gone")), paths, 2)
+    paths[4:4] = [paths[0].parent / "absent"]
+    gone = Unavailable("gone")
+    found = classify(Server(_1=gone), paths, 20)
+    assert found.ended_by is gone and not found.answers and len(found.reasons) == 11
+    # What is wrong with a file is said whatever became of the server.
+    assert "No such file" in found.reasons[4]
+    assert found.reasons[0] == "not answered: gone"
+
+
+def test_ctrl_c_keeps_the_answers(paths):
+    del paths[3]
+    found = classify(Server(_3=KeyboardInterrupt()), paths, 2)
+    assert found.interrupted and sorted(found.answers) == [0, 1, 2, 3]
+    assert found.reasons == {i: "not answered: interrupted" for i in range(4, 9)}
 
 
 def test_a_slow_answer_costs_one_batch_three_end_it(paths):
