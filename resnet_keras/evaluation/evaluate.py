@@ -82,12 +82,12 @@ def evaluate(path: Path | str, dataset: str | None, data_dir: str | None) -> Eva
             f"{path} answers with other classes than {name} has: "
             f"{_difference(preprocessing.class_names, data.class_names)}"
         )
-    if data.test.size != preprocessing.size:
+    if data.test.size not in (None, preprocessing.size):
         raise UserError(
             f"{path} takes images of {preprocessing.size[0]}x{preprocessing.size[1]} pixels, "
             f"those of {name} have {data.test.size[0]}x{data.test.size[1]}"
         )
-    measured = measure(predictor.probabilities, data.test, len(data.class_names))
+    measured = measure(predictor.probabilities, data.test, preprocessing)
     return Evaluation(predictor.path, predictor.description.name, name, data.class_names, measured)
 
 

@@ -198,7 +198,7 @@ class _Run:
             self._write_row(validation=None, test=self._error_on(self.test))
 
     def _error_on(self, images: Images) -> float:
-        return measure(self.live, images, len(self.preprocessing.class_names)).top1_error
+        return measure(self.live, images, self.preprocessing).top1_error
 
     def _write_row(self, validation, test):
         journey = self.journey
@@ -231,7 +231,7 @@ class _Run:
         if not len(self.test):
             return self._finish_held_out()
         # Weights can be finite and their answers not. Better said before there is an export of it.
-        measure(self.live, self.test.take(slice(BATCH_SIZE)), len(self.preprocessing.class_names))
+        measure(self.live, self.test.take(slice(BATCH_SIZE)), self.preprocessing)
         name = self.recipe.label if self.places.name is None else self.places.name
         card = records.card(name, self.recipe, self.model)
         description = Description(self.preprocessing, card)
@@ -284,7 +284,7 @@ class _Run:
 
     def _measure_export(self, version) -> Measurement:
         predictor = open_predictor(version)
-        return measure(predictor.probabilities, self.test, len(self.preprocessing.class_names))
+        return measure(predictor.probabilities, self.test, self.preprocessing)
 
     def _announce(self, saved):
         recipe, progress = self.recipe, self.progress
