@@ -15,6 +15,7 @@ from resnet_keras.architectures import Architecture
 from resnet_keras.errors import UsageError, unknown
 
 SCHEDULES = ("drops", "one_cycle")
+AUGMENTATIONS = ("pad", "scale")
 
 
 def setting(help, default=dataclasses.MISSING, unit=None, choices=None, low=None, high=None):
@@ -65,11 +66,14 @@ class Recipe:
 
     # The data.
     dataset: str = setting(
-        "cifar10, cifar100, digits (embedded), or a name of TensorFlow Datasets",
+        "cifar10, cifar100, digits (embedded), folder (your own images: --data-dir DIR with "
+        "train/<class>/* and val/<class>/*, or with <class>/*), imagenet2012 (likewise), or a name "
+        "of TensorFlow Datasets",
         default="cifar10",
     )
     image_size: int | None = setting(
-        "side of the images, for data sets whose images differ in size",
+        "side of the images, for data sets whose images differ in size (default: 224 for a folder "
+        "and imagenet2012)",
         default=None,
         unit="pixels",
         low=8,
@@ -77,6 +81,24 @@ class Recipe:
     )
     validation_size: int = setting(
         "training images held out; 0 trains on all of them", default=0, unit="images", low=0
+    )
+    validation_fraction: float | None = setting(
+        "of a folder without val/: the share of each class that is kept for the test, which "
+        "errors are reported on; which images, their names decide (default: 0.2)",
+        default=None,
+        low=0.0,
+        high=1.0,
+    )
+    skip_corrupt: bool = setting(
+        "leave out files that cannot be decoded, instead of stopping at one; all are tried at the "
+        "start",
+        default=False,
+    )
+    augmentation: str | None = setting(
+        "how training images are cut: padded and cropped (section 4.2), or cropped out of the "
+        "image at a random scale (section 3.4; for images in files, and their default)",
+        default=None,
+        choices=AUGMENTATIONS,
     )
     pad: int = setting(
         "zeros padded on each side before the random crop", default=4, unit="pixels", low=0, high=64
@@ -89,6 +111,13 @@ class Recipe:
     alternate_flip: bool = setting(
         "mirror an image in every other epoch, beginning by chance, instead of by chance each time",
         default=False,
+    )
+    lighting: float = setting(
+        "standard deviation of the random light along the colours' principal components "
+        "(section 3.4: 0.1)",
+        default=0.0,
+        low=0.0,
+        high=10.0,
     )
 
     # The optimization.

@@ -43,7 +43,21 @@ def fast(arch: str) -> dict:
     }
 
 
-RECIPES = {"paper": paper, "demo": demo, "fast": fast}
+def paper_imagenet(arch: str) -> dict:
+    """Section 3.4: ImageNet, 600k steps of SGD at 0.1 in batches of 256, divided by 10 where the
+    curves of Fig. 4 fall; images at random scales, in random light."""
+    return {
+        "dataset": "imagenet2012",
+        "augmentation": "scale",
+        "lighting": 0.1,
+        "batch_size": 256,
+        "steps": 600_000,
+        "drops": (150_000, 300_000),
+        "eval_every": 5_000,
+    }
+
+
+RECIPES = {"paper": paper, "demo": demo, "fast": fast, "paper-imagenet": paper_imagenet}
 
 
 def make(name: str, arch: str, **given) -> Recipe:

@@ -1,4 +1,5 @@
-"""(b) The input pipeline on one core, beside the training that it feeds, and its memory."""
+"""(b) The input pipelines on one core: beside the training that one feeds, and its memory; of
+JPEGs, beside the decoder alone."""
 
 from benchmarks.contest import Contestant, hold
 from benchmarks.options import Options
@@ -9,6 +10,9 @@ PIPELINE = "input pipeline, one core"
 EXAMPLES, BATCH = 50_000, 128
 # A turn of the pipeline is half an epoch, so that the rounds together are several.
 STEPS, TRAINING_STEPS = 196, 4
+
+JPEGS, DECODER = "JPEG pipeline, one core", "tf.io.decode_and_crop_jpeg alone, one core"
+PHOTOGRAPHS, CROPS, JPEG_STEPS = 256, 64, 20
 
 
 def run(options: Options) -> Report:
@@ -36,7 +40,27 @@ def run(options: Options) -> Report:
     )
     report.add(outcome, [Goal((PIPELINE,), training.name, 10.0)])
     _tell_memory(outcome, steps * BATCH * options.rounds / EXAMPLES)
+    _of_jpegs(report, options)
     return report
+
+
+def _of_jpegs(report, options):
+    """Alternates the pipeline of files with the decoder that it cannot do without."""
+    labels = {"network": "", "image_size": 224, "batch_size": CROPS}
+    contestants = [
+        Contestant(
+            name,
+            "jpeg_pipeline",
+            {"who": who, "examples": PHOTOGRAPHS, "batch": CROPS},
+            CROPS,
+            labels=labels,
+        )
+        for name, who in ((JPEGS, "ours"), (DECODER, "decoder"))
+    ]
+    steps = 4 if options.quick else options.steps or JPEG_STEPS
+    title = f"{PHOTOGRAPHS} JPEGs of 500x375, random crops of 224, batch {CROPS}"
+    outcome = hold(title, contestants, options.rounds, steps)
+    report.add(outcome, [Goal((JPEGS,), DECODER, 0.8)])
 
 
 def _tell_memory(outcome, epochs):

@@ -68,15 +68,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _measured(path, args):
-    from resnet_keras.data.load import load
+    from resnet_keras.data.load import load_for
     from resnet_keras.evaluation.responses import open_network, responses
     from resnet_keras.recipe import Recipe
 
     model, description = open_network(path)
     recipe = Recipe.from_json(description.card["recipe"])
-    dataset = load(recipe.dataset, args.data_dir, recipe.image_size)
+    dataset = load_for(recipe, args.data_dir)
     images = dataset.test if args.split == "test" else dataset.train
-    images = images.take(range(min(args.images, len(images))))
+    images = images.take(slice(args.images))
     found = responses(model, description.preprocessing, images)
     stream = io.StringIO()
     rows = csv.writer(stream, lineterminator="\n")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from resnet_keras.data.image_files import Files
 from resnet_keras.errors import UserError
 
 
@@ -54,10 +55,12 @@ class Dataset:
         test: the images to report the error on.
         flip: whether the mirror image of every class shows the same class (true of
             photographs, not of digits).
+        notes: what a user should know of how the set was read, a line each.
     """
 
     name: str
     class_names: tuple[str, ...]
-    train: Images
-    test: Images
+    train: Images | Files
+    test: Images | Files
     flip: bool = True
+    notes: tuple[str, ...] = ()

@@ -29,7 +29,7 @@ def refusal(data):
     return tf.case(
         [
             (tf.equal(tf.strings.length(data), 0), lambda: tf.constant("is empty")),
-            (_begins(data, b"\xff\xd8\xff"), lambda: _judge(*_jpeg_size(data))),
+            (is_jpeg(data), lambda: _judge(*_jpeg_size(data))),
             # Each of the others has its size within the first 26 bytes.
             (tf.logical_not(_known(data)), lambda: tf.constant(unknown)),
             (tf.strings.length(data) < 26, lambda: tf.constant(DAMAGED)),
@@ -38,6 +38,11 @@ def refusal(data):
         ],
         default=lambda: _judge(*_bmp_size(data)),
     )
+
+
+def is_jpeg(data):
+    """Returns whether `data`, a string scalar, begins as a JPEG does."""
+    return _begins(data, b"\xff\xd8\xff")
 
 
 def is_gif(data):

@@ -3,13 +3,19 @@
 Section 4.2 holds 5,000 of CIFAR-10's 50,000 training images out as validation set.
 """
 
+import hashlib
+from collections.abc import Sequence
+
 import numpy as np
 
 from resnet_keras.data.dataset import Images
+from resnet_keras.data.image_files import Files
 from resnet_keras.errors import UsageError
 
 
-def holdout(train: Images, size: int, seed: int = 0) -> tuple[Images, Images]:
+def holdout(
+    train: Images | Files, size: int, seed: int = 0
+) -> tuple[Images | Files, Images | Files]:
     """Splits `size` images off `train`, of every class in proportion to its number.
 
     Which ones depends on the labels, `size` and `seed` alone.
@@ -60,6 +66,34 @@ def stratified(labels: np.ndarray, size: int, seed: int = 0) -> np.ndarray:
         members = np.flatnonzero(labels == label)
         chosen.append(members[np.argsort(keys[members], kind="stable")[:share]])
     return np.sort(np.concatenate(chosen))
+
+
+def named_share(names: Sequence[str], labels: np.ndarray, fraction: float) -> np.ndarray:
+    """Chooses a share of every class by the images' names: whoever joins or leaves, the others
+    stay where they are, but for a few at the border.
+
+    Args:
+        names: N different ones, such as `class/file`.
+        labels: integers `(N,)`.
+        fraction: of each class, rounded to whole images; one at least and all but one at most, and
+            none of a class of one image.
+
+    Returns:
+        int64 `(size,)`, ascending.
+
+    Raises:
+        UsageError: if `fraction` is not above 0 and below 1.
+    """
+    if not 0 < fraction < 1:
+        raise UsageError(f"the share for the test is above 0 and below 1. Received: {fraction}")
+    # A name's digest is as good as a random number, and the same everywhere.
+    keys = [hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest() for name in names]
+    chosen = []
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        share = min(max(1, round(fraction * len(members))), len(members) - 1)
+        chosen.extend(sorted(members, key=keys.__getitem__)[:share])
+    return np.sort(np.array(chosen, np.int64))
 
 
 def _shares(counts, size):

@@ -5,13 +5,16 @@ import tensorflow as tf
 
 from resnet_keras.data import augment, order
 from resnet_keras.data.dataset import Images
+from resnet_keras.data.file_pipeline import file_batches
+from resnet_keras.data.image_files import Files
+from resnet_keras.data.lighting import light, lit
 from resnet_keras.data.transforms import normalize
 from resnet_keras.preprocessing import Preprocessing
 from resnet_keras.recipe import Recipe
 
 
 def training_batches(
-    train: Images, preprocessing: Preprocessing, recipe: Recipe, start: int = 0
+    train: Images | Files, preprocessing: Preprocessing, recipe: Recipe, start: int = 0
 ) -> tf.data.Dataset:
     """Yields `(images, labels)` for the steps `start` … `recipe.steps - 1`, one element a step.
 
@@ -21,12 +24,24 @@ def training_batches(
     Returns:
         A dataset of float32 `(batch_size, H, W, 3)`, augmented, and int32 `(batch_size,)`.
     """
+    make = file_batches if isinstance(train, Files) else _array_batches
+    batches = make(train, preprocessing, recipe, start)
+    # What lies between forgets how many there are. Keras would then ask for one batch too many,
+    # and the step that finds none would still count its images and its iteration.
+    count = tf.data.experimental.assert_cardinality(recipe.steps - start)
+    return batches.apply(count).prefetch(4)
+
+
+def _array_batches(train, preprocessing, recipe, start):
     images, labels = tf.constant(train.images), tf.constant(train.labels)
     alternate = recipe.flip and recipe.alternate_flip
     turns = augment.alternately_mirrored(recipe.seed, recipe.batch_size, len(train))
 
     def batch(step, indices):
         chosen = normalize(tf.gather(images, indices), preprocessing)
+        if recipe.lighting:
+            colours = light(recipe.batch_size, recipe.seed, step, recipe.lighting)
+            chosen = lit(chosen, colours, preprocessing)
         mirrored = turns(step, indices) if alternate else None
         chosen = augment.flip_and_crop(
             chosen, recipe.seed, step, recipe.pad, bool(recipe.flip), mirrored
@@ -36,13 +51,7 @@ def training_batches(
     steps = tf.data.Dataset.range(start, recipe.steps)
     indices = order.index_batches(recipe.seed, recipe.batch_size, len(train), start)
     # Two calls at most: the batches are cheap, and training needs the cores. Order is kept.
-    batches = tf.data.Dataset.zip(steps, indices).map(
-        batch, num_parallel_calls=2, deterministic=True
-    )
-    # Zipping forgets how many there are. Keras would then ask for one batch too many, and the
-    # step that finds none would still count its images and its iteration.
-    count = tf.data.experimental.assert_cardinality(recipe.steps - start)
-    return batches.apply(count).prefetch(4)
+    return tf.data.Dataset.zip(steps, indices).map(batch, num_parallel_calls=2, deterministic=True)
 
 
 def image_batches(images: np.ndarray, batch_size: int):

@@ -5,7 +5,7 @@ Evaluation, the SavedModel's graph and the client's answers all come through her
 
 import tensorflow as tf
 
-from resnet_keras.data import headers
+from resnet_keras.data import exif, headers
 from resnet_keras.preprocessing import Preprocessing
 
 
@@ -16,7 +16,8 @@ def decode(image_bytes):
         image_bytes: string scalar.
 
     Returns:
-        uint8 `(H, W, 3)`; grey is repeated, an alpha channel dropped, 16 bits become 8.
+        uint8 `(H, W, 3)`; grey is repeated, an alpha channel dropped, 16 bits become 8. A JPEG
+        is turned the way its EXIF data say.
 
     Raises:
         InvalidArgumentError: when run, if it is none of these, damaged or cut short, or larger
@@ -35,7 +36,7 @@ def decode(image_bytes):
         )
     image = tf.io.decode_image(image_bytes, channels=3, expand_animations=False)
     image.set_shape((None, None, 3))
-    return image
+    return exif.turn(image, exif.orientation(image_bytes))
 
 
 def resize(image, preprocessing: Preprocessing):
@@ -65,11 +66,14 @@ def resize_stretch(image, size: tuple[int, int]):
 
 def resize_shorter_side(image, side: int):
     """Resizes one uint8 image `(H, W, 3)` so that its shorter side has `side` pixels."""
-    shape = tf.shape(image)[:2]
+    return _resize(image, scaled_sides(tf.shape(image)[:2], side))
+
+
+def scaled_sides(shape, side):
+    """Returns height and width, int32 `(2,)`, scaled so that the shorter has `side` pixels."""
     shorter = tf.reduce_min(shape)
     # Whole numbers throughout: no rounding can differ between machines.
-    size = tf.where(shape == shorter, side, (shape * side + shorter // 2) // shorter)
-    return _resize(image, size)
+    return tf.where(shape == shorter, side, (shape * side + shorter // 2) // shorter)
 
 
 def _resize(image, size):

@@ -76,27 +76,30 @@ def evaluate(path: Path | str, dataset: str | None, data_dir: str | None) -> Eva
     name = dataset or predictor.description.dataset
     if name is None:
         raise UserError(f"{path} does not say what it was trained for: give --dataset")
-    data = load(name, data_dir, _image_size(predictor.description, name))
+    data = load(name, data_dir, **_as_trained(predictor.description, name))
     if data.class_names != preprocessing.class_names:
         raise UserError(
             f"{path} answers with other classes than {name} has: "
             f"{_difference(preprocessing.class_names, data.class_names)}"
         )
-    if data.test.size != preprocessing.size:
+    if data.test.size not in (None, preprocessing.size):
         raise UserError(
             f"{path} takes images of {preprocessing.size[0]}x{preprocessing.size[1]} pixels, "
             f"those of {name} have {data.test.size[0]}x{data.test.size[1]}"
         )
-    measured = measure(predictor.probabilities, data.test, len(data.class_names))
+    measured = measure(predictor.probabilities, data.test, preprocessing)
     return Evaluation(predictor.path, predictor.description.name, name, data.class_names, measured)
 
 
-def _image_size(description: Description, dataset: str) -> int | None:
-    """Returns what `load` needs to bring images of many sizes to the network's."""
+def _as_trained(description: Description, dataset: str) -> dict:
+    """Returns what `load` needs to give the images that the run left for the test, or, of another
+    data set, to bring images of many sizes to the network's."""
     if dataset == description.dataset:
-        return (description.card.get("recipe") or {}).get("image_size")
+        recipe = description.card.get("recipe") or {}
+        names = ("image_size", "validation_fraction", "skip_corrupt")
+        return {name: recipe[name] for name in names if name in recipe}
     height, width = description.preprocessing.size
-    return height if height == width and dataset not in KNOWN else None
+    return {"image_size": height if height == width and dataset not in KNOWN else None}
 
 
 def _difference(mine, theirs):

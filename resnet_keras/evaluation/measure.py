@@ -6,10 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from resnet_keras.data.dataset import Images
-from resnet_keras.data.pipeline import image_batches
+from resnet_keras.data.image_files import Files
+from resnet_keras.data.reading import evaluation_batches
 from resnet_keras.errors import UserError
+from resnet_keras.preprocessing import Preprocessing
 
 BATCH_SIZE = 250
+# As many as those of 64x64 pixels: a deep network's feature maps have to fit in memory too.
+_BATCH_PIXELS = BATCH_SIZE * 64 * 64
 
 # The smallest probability that counts: float32's smallest normal number. A network that gives the
 # true class less has a loss of 87 there, not infinity.
@@ -65,23 +69,25 @@ class Measurement:
 
 
 def measure(
-    probabilities: Callable[[np.ndarray], np.ndarray], images: Images, classes: int
+    probabilities: Callable[[np.ndarray], np.ndarray],
+    images: Images | Files,
+    preprocessing: Preprocessing,
 ) -> Measurement:
     """Asks for every image's probabilities, each image once, and counts.
 
     Args:
         probabilities: takes uint8 `(N, H, W, 3)`, returns float32 `(N, classes)`.
         images: what to measure on.
-        classes: number of classes.
+        preprocessing: the network's own: it says the size of the images and the classes.
 
     Raises:
-        UserError: if an answer is no number: the network is ruined.
+        UserError: if an answer is no number: the network is ruined; or if a file is damaged.
     """
+    classes = len(preprocessing.class_names)
     confusion = np.zeros((classes, classes), np.int64)
     top5_right = np.zeros(classes, np.int64)
     loss = 0.0
-    labels = image_batches(images.labels, BATCH_SIZE)
-    for batch, true in zip(image_batches(images.images, BATCH_SIZE), labels, strict=True):
+    for batch, true in evaluation_batches(images, preprocessing, batch_size(preprocessing)):
         given = np.asarray(probabilities(batch))
         if not np.isfinite(given).all():
             raise UserError("the network answers with values that are no numbers: it is ruined")
@@ -93,3 +99,9 @@ def measure(
         np.add.at(top5_right, true, rank < 5)
         loss -= float(np.log(np.maximum(of_true, _TINY), dtype=np.float64).sum())
     return Measurement(confusion, top5_right, loss / len(images))
+
+
+def batch_size(preprocessing: Preprocessing) -> int:
+    """Returns how many images are asked about at a time: fewer of large ones."""
+    height, width = preprocessing.size
+    return max(1, min(BATCH_SIZE, _BATCH_PIXELS // (height * width)))

@@ -7,7 +7,8 @@ import keras
 import numpy as np
 
 from resnet_keras.data.dataset import Images
-from resnet_keras.data.pipeline import image_batches
+from resnet_keras.data.image_files import Files
+from resnet_keras.data.reading import evaluation_batches
 from resnet_keras.data.transforms import normalize
 from resnet_keras.errors import UserError
 from resnet_keras.models.batch_norm import BatchNormalization
@@ -71,13 +72,15 @@ def response_layers(model: keras.Model) -> list[tuple[str, object]]:
     return found
 
 
-def responses(model: keras.Model, preprocessing: Preprocessing, images: Images) -> list[Response]:
+def responses(
+    model: keras.Model, preprocessing: Preprocessing, images: Images | Files
+) -> list[Response]:
     """Measures the responses in inference mode, on images as they are, without augmentation.
 
     Args:
         model: the network.
         preprocessing: its own.
-        images: uint8 `(N, H, W, 3)`, N at least 1.
+        images: one at least.
 
     Raises:
         UserError: if the network has no batch-normalized 3x3 convolution.
@@ -88,7 +91,7 @@ def responses(model: keras.Model, preprocessing: Preprocessing, images: Images) 
     moments = [_Moments(dtype="float32")(output) for _, output in layers]
     probe = keras.Model(model.inputs, keras.ops.stack(moments))
     total, count = np.zeros((len(layers), 2)), 0
-    for part in image_batches(images.images, BATCH_SIZE):
+    for part, _ in evaluation_batches(images, preprocessing, BATCH_SIZE):
         found = probe.predict_on_batch(np.asarray(normalize(part, preprocessing)))
         total += np.asarray(found, np.float64) * len(part)
         count += len(part)

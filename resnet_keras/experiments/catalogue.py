@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass, field
 
 from resnet_keras import recipes
-from resnet_keras.errors import UsageError, unknown
+from resnet_keras.errors import unknown
 from resnet_keras.recipe import Recipe
 
 IMAGENET_RECIPE = "paper-imagenet"
@@ -51,11 +51,6 @@ class Experiment:
     tables: tuple[str, ...] = ()
     note: str = ""
 
-    @property
-    def launchable(self) -> bool:
-        """Whether this program has the recipe that the runs need."""
-        return self.recipe in recipes.RECIPES
-
     def recipes(self, *args, **kwargs) -> list[Recipe]:
         """Returns the recipes of `members`, in that order; arguments and errors are the same."""
         return [recipe for _, recipe in self.members(*args, **kwargs)]
@@ -99,10 +94,6 @@ class Experiment:
         values = {**values, **network.changes, **given}
         if network.option:
             values["option"] = network.option
-        if self.recipe == IMAGENET_RECIPE and not self.launchable:
-            # Section 3.4's size of the work, so that it can be listed and estimated.
-            size = {"image_size": 224, "batch_size": 256, "steps": 600_000, "drops": ()}
-            return Recipe(**{"arch": network.arch, "dataset": "imagenet", **size, **values})
         return recipes.make(self.recipe, network.arch, **values)
 
 
@@ -115,20 +106,6 @@ def get(name: str) -> Experiment:
     if name not in EXPERIMENTS:
         raise unknown("experiment", name, EXPERIMENTS)
     return EXPERIMENTS[name]
-
-
-def check_launchable(experiment: Experiment) -> None:
-    """Refuses an experiment whose recipe this program does not have.
-
-    Raises:
-        UsageError: if so.
-    """
-    if not experiment.launchable:
-        raise UsageError(
-            f"{experiment.name} needs the recipe {experiment.recipe!r}, a folder of ImageNet and "
-            f"testing with many views; this version has the recipes {', '.join(recipes.RECIPES)}. "
-            "--dry-run lists its runs and estimates their time"
-        )
 
 
 def run_name(

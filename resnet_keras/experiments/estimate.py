@@ -13,7 +13,7 @@ from resnet_keras.reporting.runs import Run
 ASSUMED = 20e9
 # An evaluation is the forward pass alone, about a third of a training step's work.
 EVALUATION_COST = 1 / 3
-TEST_IMAGES = {"cifar10": 10_000, "cifar100": 10_000, "digits": 360, "imagenet": 50_000}
+TEST_IMAGES = {"cifar10": 10_000, "cifar100": 10_000, "digits": 360, "imagenet2012": 50_000}
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,13 @@ import tensorflow as tf
 
 from resnet_keras.data import pipeline
 from resnet_keras.data.dataset import Images
+from resnet_keras.data.image_files import Files
 from resnet_keras.models.build import build
 from resnet_keras.preprocessing import Preprocessing
 from resnet_keras.recipe import Recipe
 from resnet_keras.training import callbacks
 from resnet_keras.training.checkpoint import Checkpoint
+from resnet_keras.training.damaged import damaged_files_named
 from resnet_keras.training.hardware import Hardware
 from resnet_keras.training.loss import cross_entropy
 from resnet_keras.training.optimizer import make_optimizer
@@ -28,7 +30,7 @@ def compiled_model(
         model = build(
             recipe.architecture,
             classes=len(preprocessing.class_names),
-            input_shape=(*preprocessing.size, 3),
+            input_shape=_input_shape(recipe, preprocessing),
         )
         _synchronize(model, recipe.sync_bn and len(hardware.devices) > 1)
         accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
@@ -46,7 +48,7 @@ def compiled_model(
 def fit(
     model: keras.Model,
     journey: callbacks.Journey,
-    train: Images,
+    train: Images | Files,
     preprocessing: Preprocessing,
     folder: RunFolder,
     saved: Checkpoint | None,
@@ -60,7 +62,7 @@ def fit(
 
     Raises:
         NonFiniteLoss: if the loss becomes infinite or NaN.
-        UserError: if a file cannot be written.
+        UserError: if a file cannot be written, or an image cannot be read.
     """
     recipe = journey.recipe
     checkpoints = callbacks.SaveCheckpoints(journey, folder.checkpoints, checkpoint_every)
@@ -69,26 +71,34 @@ def fit(
     try:
         # One epoch of all the steps: rows, checkpoints and the end fall where the recipe says,
         # not where an epoch of images happens to end.
-        model.fit(
-            batches,
-            epochs=1,
-            verbose=0,
-            shuffle=False,
-            callbacks=[
-                callbacks.Arrive(journey),
-                callbacks.Resume(journey, saved),
-                callbacks.StopOnNonFinite(journey, folder.checkpoints),
-                callbacks.WatchWarmUp(journey, progress.line),
-                callbacks.ShowBar(journey, progress),
-                callbacks.WriteRows(journey, write_row),
-                checkpoints,
-                end_on_signal,
-                callbacks.Depart(journey),
-            ],
-        )
+        with damaged_files_named(train, journey, model.steps_per_execution):
+            model.fit(
+                batches,
+                epochs=1,
+                verbose=0,
+                shuffle=False,
+                callbacks=[
+                    callbacks.Arrive(journey),
+                    callbacks.Resume(journey, saved),
+                    callbacks.StopOnNonFinite(journey, folder.checkpoints),
+                    callbacks.WatchWarmUp(journey, progress.line),
+                    callbacks.ShowBar(journey, progress),
+                    callbacks.WriteRows(journey, write_row),
+                    checkpoints,
+                    end_on_signal,
+                    callbacks.Depart(journey),
+                ],
+            )
     finally:
         end_on_signal.give_back()
     _synchronize(model, False)
+
+
+def _input_shape(recipe, preprocessing):
+    # One mean a channel fits every size, and so does the network where it averages over places.
+    if preprocessing.per_pixel or recipe.architecture.family == "vgg":
+        return *preprocessing.size, 3
+    return None, None, 3
 
 
 def board(folder: RunFolder) -> tf.summary.SummaryWriter:

@@ -8,10 +8,11 @@ import keras
 import tensorflow as tf
 
 from resnet_keras.artefact import Description
-from resnet_keras.data import pipeline
 from resnet_keras.data.dataset import Dataset, Images
 from resnet_keras.data.holdout import holdout
-from resnet_keras.data.load import load
+from resnet_keras.data.image_files import Files
+from resnet_keras.data.load import load_for
+from resnet_keras.data.prepare import IMAGE_SIZE, preprocessing_for
 from resnet_keras.errors import UsageError, UserError
 from resnet_keras.evaluation.measure import BATCH_SIZE, Measurement, measure
 from resnet_keras.evaluation.predictors import model_probabilities, open_predictor
@@ -19,11 +20,11 @@ from resnet_keras.export.card import record_test_error
 from resnet_keras.export.saved_model import export
 from resnet_keras.files import make_folder
 from resnet_keras.models.keras_file import save_keras_file
-from resnet_keras.preprocessing import Preprocessing
 from resnet_keras.recipe import Recipe
 from resnet_keras.reporting.curve import draw_curve
 from resnet_keras.training import checkpoint, hardware, metrics_log, records, signals, state
 from resnet_keras.training.callbacks import Journey
+from resnet_keras.training.data_record import check_same_files, data_record
 from resnet_keras.training.fit import board, compiled_model, fit
 from resnet_keras.training.metrics_log import Row
 from resnet_keras.training.progress import Progress
@@ -127,7 +128,7 @@ def run_folder(recipe: Recipe, places: Places) -> RunFolder:
 
 
 def _run(recipe, places, folder, progress, held_out):
-    dataset = load(recipe.dataset, places.data_dir, recipe.image_size)
+    dataset = load_for(recipe, places.data_dir)
     if held_out:
         # What is not there cannot be measured.
         dataset = dataclasses.replace(dataset, test=dataset.test.take(slice(0)))
@@ -146,9 +147,9 @@ class _Run:
     def __init__(self, recipe, places, folder, dataset, machine, progress):
         self.recipe, self.places, self.folder = recipe, places, folder
         self.progress, self.machine = progress, machine
-        self.test = dataset.test
+        self.test, self.notes = dataset.test, dataset.notes
         self.train, self.validation = holdout(dataset.train, recipe.validation_size)
-        self.preprocessing = _preprocessing(dataset, self.train)
+        self.preprocessing = preprocessing_for(dataset, self.train, recipe.image_size)
         hardware.apply(recipe, machine)
         self.model, metrics = compiled_model(recipe, machine, self.preprocessing)
         self.journey = Journey(recipe, metrics)
@@ -157,6 +158,7 @@ class _Run:
     def go(self, saved) -> Result:
         """Trains, and finishes if nothing interrupted it."""
         if saved:
+            check_same_files(read_json(self.folder.config), self.train, self.folder.path)
             self.journey.start = self.journey.step = saved.step
             self.journey.seconds_before = saved.extra["seconds"]
             self.journey.below_80_at = saved.extra.get("below_80_at")
@@ -165,7 +167,8 @@ class _Run:
             made = records.config(
                 self.recipe, self.places, self.machine, self.model, len(self.train)
             )
-            write_json(self.folder.config, made)
+            data = data_record(self.train, self.notes)
+            write_json(self.folder.config, {**made, "data": data})
         self._announce(saved)
         with board(self.folder).as_default():
             self._fit(saved)
@@ -197,8 +200,8 @@ class _Run:
         else:
             self._write_row(validation=None, test=self._error_on(self.test))
 
-    def _error_on(self, images: Images) -> float:
-        return measure(self.live, images, len(self.preprocessing.class_names)).top1_error
+    def _error_on(self, images: Images | Files) -> float:
+        return measure(self.live, images, self.preprocessing).top1_error
 
     def _write_row(self, validation, test):
         journey = self.journey
@@ -231,7 +234,7 @@ class _Run:
         if not len(self.test):
             return self._finish_held_out()
         # Weights can be finite and their answers not. Better said before there is an export of it.
-        measure(self.live, self.test.take(slice(BATCH_SIZE)), len(self.preprocessing.class_names))
+        measure(self.live, self.test.take(slice(BATCH_SIZE)), self.preprocessing)
         name = self.recipe.label if self.places.name is None else self.places.name
         card = records.card(name, self.recipe, self.model)
         description = Description(self.preprocessing, card)
@@ -284,7 +287,7 @@ class _Run:
 
     def _measure_export(self, version) -> Measurement:
         predictor = open_predictor(version)
-        return measure(predictor.probabilities, self.test, len(self.preprocessing.class_names))
+        return measure(predictor.probabilities, self.test, self.preprocessing)
 
     def _announce(self, saved):
         recipe, progress = self.recipe, self.progress
@@ -294,6 +297,8 @@ class _Run:
             f"{len(self.train):,} training and {len(self.test):,} test images, "
             f"{recipe.precision} ({self.machine.precision_reason}) on {self.machine.description}"
         )
+        for note in self.notes:
+            progress.line(f"note: {note}")
         late = [step for step in recipe.drops if step >= recipe.steps]
         if late and not saved:
             progress.line(
@@ -309,20 +314,15 @@ def _for_dataset(recipe: Recipe, dataset: Dataset) -> Recipe:
     if recipe.flip and not dataset.flip:
         raise UsageError(f"a mirror changes the classes of {dataset.name}: leave out --flip")
     flip = dataset.flip if recipe.flip is None else recipe.flip
-    return dataclasses.replace(recipe, flip=flip)
-
-
-def _preprocessing(dataset: Dataset, train: Images) -> Preprocessing:
-    """Section 4.2's: the per-pixel mean of the images trained on is subtracted."""
-    scale = 1.0 / 255.0
-    return Preprocessing(
-        size=train.size,
-        resize="stretch",
-        scale=scale,
-        mean=pipeline.per_pixel_mean(train.images, scale),
-        std=(1.0, 1.0, 1.0),
-        class_names=dataset.class_names,
-    )
+    in_files = isinstance(dataset.train, Files)
+    if recipe.augmentation == "scale" and not in_files:
+        raise UsageError(
+            f"--augmentation scale cuts images out of files; those of {dataset.name} are in memory "
+            "and have one size. Received: --augmentation scale; --augmentation pad would work"
+        )
+    augmentation = recipe.augmentation or ("scale" if in_files else "pad")
+    size = recipe.image_size or (IMAGE_SIZE if in_files else None)
+    return dataclasses.replace(recipe, flip=flip, augmentation=augmentation, image_size=size)
 
 
 def _take_up(folder, recipe, resume, progress):

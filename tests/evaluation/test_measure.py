@@ -5,7 +5,8 @@ import pytest
 from sklearn import metrics
 
 from resnet_keras.data.dataset import Images
-from resnet_keras.evaluation.measure import BATCH_SIZE, measure
+from resnet_keras.evaluation.measure import BATCH_SIZE, batch_size, measure
+from resnet_keras.preprocessing import Preprocessing
 
 
 def labelled(labels):
@@ -15,6 +16,12 @@ def labelled(labels):
     numbers = np.arange(count)
     images[:, 0, 0] = np.stack([numbers % 256, numbers // 256, numbers * 0], axis=1)
     return Images(images, np.asarray(labels, np.int32))
+
+
+def described(classes, size=(2, 2)):
+    """Leaves images of that size alone."""
+    names = tuple(f"class {number}" for number in range(classes))
+    return Preprocessing(size, "stretch", 1.0, (0, 0, 0), (1, 1, 1), names)
 
 
 def answering(table, sizes=None):
@@ -40,7 +47,7 @@ def random_case(count, classes, seed=0):
 def test_against_scikit_learn(count, classes):
     table, labels = random_case(count, classes)
     names = list(range(classes))
-    found = measure(answering(table), labelled(labels), classes)
+    found = measure(answering(table), labelled(labels), described(classes))
     answers = table.argmax(axis=1)
     assert found.examples == count
     assert found.top1_error == pytest.approx(100 * (1 - metrics.accuracy_score(labels, answers)))
@@ -60,14 +67,14 @@ def test_against_scikit_learn(count, classes):
 def test_every_image_is_asked_once():
     table, labels = random_case(777, 10)
     sizes = []
-    measure(answering(table, sizes), labelled(labels), 10)
+    measure(answering(table, sizes), labelled(labels), described(10))
     assert sum(sizes) == 777 and max(sizes) == BATCH_SIZE
 
 
 def test_ties_go_to_the_class_listed_first():
     # All equal: the first is the answer, the first five are the top five.
     table = np.full((10, 10), 0.1, np.float32)
-    found = measure(answering(table), labelled(np.arange(10)), 10)
+    found = measure(answering(table), labelled(np.arange(10)), described(10))
     assert (found.top1_error, found.top5_error) == (90.0, 50.0)
     np.testing.assert_array_equal(found.confusion[:, 0], np.ones(10))
     np.testing.assert_array_equal(found.top5_right, [1] * 5 + [0] * 5)
@@ -80,7 +87,7 @@ def test_coarse_probabilities_against_brute_force(seed):
     table = rng.integers(1, 4, (300, 12)).astype(np.float32)
     table /= table.sum(axis=1, keepdims=True)
     labels = rng.integers(0, 12, 300)
-    found = measure(answering(table), labelled(labels), 12)
+    found = measure(answering(table), labelled(labels), described(12))
     wrong1 = wrong5 = 0
     for row, label in zip(table, labels, strict=True):
         best = sorted(range(12), key=lambda k: (-row[k], k))
@@ -93,7 +100,7 @@ def test_coarse_probabilities_against_brute_force(seed):
 def test_per_class():
     table, labels = random_case(400, 8)
     labels[labels == 3] = 4
-    found = measure(answering(table), labelled(labels), 8)
+    found = measure(answering(table), labelled(labels), described(8))
     rows = found.per_class(tuple("abcdefgh"))
     assert [row["class"] for row in rows] == list("abcdefgh")
     for index, row in enumerate(rows):
@@ -111,12 +118,18 @@ def test_per_class():
 
 def test_a_probability_of_zero_is_a_large_loss_and_not_infinite():
     table = np.array([[1.0, 0.0], [1.0, 0.0]], np.float32)
-    found = measure(answering(table), labelled([0, 1]), 2)
+    found = measure(answering(table), labelled([0, 1]), described(2))
     assert np.isfinite(found.loss)
     assert found.loss == pytest.approx(-np.log(np.finfo(np.float32).tiny) / 2)
 
 
 def test_perfect_and_always_wrong():
     table = np.eye(3, dtype=np.float32)[[0, 1, 2]]
-    assert measure(answering(table), labelled([0, 1, 2]), 3).top1_error == 0
-    assert measure(answering(table), labelled([1, 2, 0]), 3).top1_error == 100
+    assert measure(answering(table), labelled([0, 1, 2]), described(3)).top1_error == 0
+    assert measure(answering(table), labelled([1, 2, 0]), described(3)).top1_error == 100
+
+
+def test_large_images_are_asked_about_a_few_at_a_time():
+    assert batch_size(described(2, (32, 32))) == BATCH_SIZE
+    assert 1 <= batch_size(described(2, (224, 224))) < 32
+    assert batch_size(described(2, (4000, 4000))) == 1

@@ -40,5 +40,5 @@ def test_without_any_run_it_says_what_it_assumes():
 
 def test_multiply_adds_of_the_papers_networks():
     assert multiply_adds(RECIPE) == pytest.approx(40.6e6, rel=0.01)
-    imagenet = recipes.Recipe(arch="resnet50", dataset="imagenet", image_size=224)
+    imagenet = recipes.Recipe(arch="resnet50", dataset="imagenet2012", image_size=224)
     assert multiply_adds(imagenet) == pytest.approx(3.8e9, rel=0.03)

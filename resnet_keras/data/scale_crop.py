@@ -1,0 +1,128 @@
+"""The augmentation of section 3.4: the shorter side at random, a random crop of it or its flip.
+
+Cutting first and resizing then is the same but for where the square may lie: on whole pixels of
+the original. So no more of a JPEG is decoded than the square needs, and nothing else is resized.
+"""
+
+import tensorflow as tf
+
+from resnet_keras.data import exif, headers
+from resnet_keras.data.transforms import decode
+
+# Each use of randomness has a tag of its own, so that no two of them draw the same numbers.
+_CROP_TAG = 4
+# The shorter side, in pixels, of which 224 x 224 are cut out.
+SHORTEST, LONGEST, CROP = 256, 480, 224
+# How many times smaller a JPEG decoder makes an image at no cost, by averaging.
+RATIOS = (1, 2, 4, 8)
+
+
+def shorter_sides(size: int) -> tuple[int, int]:
+    """Returns the least and the greatest shorter side for crops of `size` pixels a side."""
+    return round(SHORTEST * size / CROP), round(LONGEST * size / CROP)
+
+
+def draws(count: int, seed: int, step):
+    """Returns what `crop` needs to be told of each image of a step's batch.
+
+    Args:
+        count: images in the batch.
+        seed: of the run.
+        step: int64 scalar.
+
+    Returns:
+        int64 `(count, 4)`, each uniform from 0 to 2³² - 1: for the scale, the row, the column and
+        the mirror.
+    """
+    key = tf.stack([tf.constant(_CROP_TAG * 2**32 + seed, tf.int64), tf.cast(step, tf.int64)])
+    drawn = tf.random.stateless_uniform(
+        (count, 4), seed=key, minval=None, maxval=None, dtype=tf.uint32, alg="philox"
+    )
+    return tf.cast(drawn, tf.int64)
+
+
+def crop(image_bytes, draw, size: int):
+    """Cuts a square out of an encoded image as if its shorter side had been resized at random.
+
+    A JPEG that is to become less than half as large is decoded at a half, a quarter or an eighth
+    of its size; what is left to do is bilinear, as it is where an image is enlarged. It is
+    decoded as far as the square reaches: what is damaged beyond is not seen. Of other formats
+    everything is decoded, and resizing is bilinear with antialiasing. Where the EXIF data ask for
+    it, the square is turned after it has been cut.
+
+    Args:
+        image_bytes: string scalar.
+        draw: int64 `(3,)` or more: the first three of `draws`.
+        size: side of the square in pixels.
+
+    Returns:
+        float32 `(size, size, 3)`, grey levels from 0 to 255.
+
+    Raises:
+        InvalidArgumentError: when run, if it cannot be decoded.
+    """
+    cut = tf.cond(
+        headers.is_jpeg(image_bytes),
+        lambda: _of_jpeg(image_bytes, draw, size),
+        lambda: _of_pixels(decode(image_bytes), draw, size),
+    )
+    return tf.ensure_shape(cut, (size, size, 3))
+
+
+def window(shape, draw, size: int):
+    """Returns which part of an image becomes the square.
+
+    Args:
+        shape: int32 `(2,)`, height and width.
+        draw: see `crop`.
+        size: likewise.
+
+    Returns:
+        int32 `(4,)`: top, left, height and width, as `tf.io.decode_and_crop_jpeg` takes them.
+    """
+    side = _side(draw, size)
+    length = _scaled(size, tf.reduce_min(shape), side)
+    corner = draw[1:3] % tf.cast(shape - length + 1, tf.int64)
+    return tf.concat([tf.cast(corner, tf.int32), [length, length]], axis=0)
+
+
+def mirror(image, mirrored):
+    """Returns the image `(H, W, C)`, or its mirror image where `mirrored`, a bool scalar."""
+    return tf.cond(mirrored, lambda: tf.reverse(image, [1]), lambda: image)
+
+
+def _of_jpeg(image_bytes, draw, size):
+    shape = tf.image.extract_jpeg_shape(image_bytes)[:2]
+    times = tf.reduce_min(shape) // _side(draw, size)
+
+    def decoded(ratio):
+        smaller = (shape + ratio - 1) // ratio
+        return tf.io.decode_and_crop_jpeg(
+            image_bytes, window(smaller, draw, size), channels=3, ratio=ratio
+        )
+
+    chosen = tf.reduce_sum(tf.cast(times >= tf.constant(RATIOS[1:]), tf.int32))
+    part = tf.switch_case(chosen, [lambda ratio=ratio: decoded(ratio) for ratio in RATIOS])
+    # More than twice too large after all: only where photographs become thumbnails.
+    cut = tf.cond(
+        tf.shape(part)[0] > 2 * size,
+        lambda: tf.image.resize(part, (size, size), method="bilinear", antialias=True),
+        lambda: tf.image.resize(part, (size, size), method="bilinear"),
+    )
+    return exif.turn(cut, exif.orientation(image_bytes))
+
+
+def _of_pixels(image, draw, size):
+    top, left, height, width = tf.unstack(window(tf.shape(image)[:2], draw, size))
+    part = image[top : top + height, left : left + width]
+    return tf.image.resize(part, (size, size), method="bilinear", antialias=True)
+
+
+def _side(draw, size):
+    low, high = shorter_sides(size)
+    return low + tf.cast(draw[0] % (high - low + 1), tf.int32)
+
+
+def _scaled(size, shorter, side):
+    """Returns how many pixels of the original become `size`: at least one, rounded."""
+    return tf.maximum(1, (size * shorter + side // 2) // side)

@@ -1,0 +1,66 @@
+"""Leaves files out that cannot be decoded: before a run, so that the batches stay what they are.
+
+Were a bad file skipped when its turn comes, the batches behind it would shift, and a step's batch
+would depend on all before it.
+"""
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+from resnet_keras.data.dataset import Dataset
+from resnet_keras.data.image_files import Files
+from resnet_keras.data.reading import first_bad, path_tensor
+from resnet_keras.data.transforms import decode
+from resnet_keras.errors import UserError
+
+NAMED = 5
+
+
+def without_corrupt(dataset: Dataset) -> Dataset:
+    """Returns the data set without the files that cannot be decoded, named in its notes and
+    counted. Every file is decoded, as fast as all cores can.
+
+    Raises:
+        UserError: if a class has no image to train on any more.
+    """
+    train_bad, test_bad = unsound(dataset.train), unsound(dataset.test)
+    if not len(train_bad) + len(test_bad):
+        return dataclasses.replace(
+            dataset, notes=(*dataset.notes, "all files can be decoded, none is skipped")
+        )
+    train, test = _without(dataset.train, train_bad), _without(dataset.test, test_bad)
+    left = np.bincount(train.labels, minlength=len(dataset.class_names))
+    if not (left.all() and len(test)):
+        gone = [name for name, count in zip(dataset.class_names, left, strict=True) if not count]
+        where = f"train on in {', '.join(gone)}" if gone else "test on"
+        raise UserError(
+            f"without the {len(train_bad) + len(test_bad)} files that cannot be decoded there are "
+            f"no images to {where}"
+        )
+    bad = [*dataset.train.take(train_bad).paths, *dataset.test.take(test_bad).paths]
+    first = first_bad(dataset.train.take(train_bad[:1])) or first_bad(
+        dataset.test.take(test_bad[:1])
+    )
+    more = f"; then {', '.join(bad[1:NAMED])}" if len(bad) > 1 else ""
+    more += f" and {len(bad) - NAMED} more" if len(bad) > NAMED else ""
+    note = f"skipped {len(bad)} files that cannot be decoded: {first}{more}"
+    return dataclasses.replace(dataset, train=train, test=test, notes=(*dataset.notes, note))
+
+
+def unsound(files: Files) -> np.ndarray:
+    """Returns which files cannot be decoded: int64 `(n,)`, ascending."""
+
+    def tried(index, path):
+        # The size of what came out, so that decoding is not optimized away.
+        return index, tf.size(decode(tf.io.read_file(path)))
+
+    each = tf.data.Dataset.from_tensor_slices((np.arange(len(files)), path_tensor(files)))
+    sound = each.map(tried, num_parallel_calls=tf.data.AUTOTUNE).ignore_errors()
+    indices = np.fromiter((index for index, _ in sound.as_numpy_iterator()), np.int64)
+    return np.setdiff1d(np.arange(len(files)), indices, assume_unique=True)
+
+
+def _without(files, bad):
+    return files.take(np.setdiff1d(np.arange(len(files)), bad, assume_unique=True))

@@ -1,0 +1,45 @@
+"""What a run writes down of its data, so that it does not go on with others."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from resnet_keras.data.dataset import Images
+from resnet_keras.data.image_files import Files
+from resnet_keras.errors import UserError
+
+
+def data_record(train: Images | Files, notes: tuple[str, ...]) -> dict:
+    """Returns values for `config.json`: the notes about the data and, of files, a digest.
+
+    The digest, SHA-256, is of classes' and files' names and labels: the folder may have moved.
+    """
+    values = {"notes": list(notes)}
+    if isinstance(train, Files):
+        digest = hashlib.sha256(np.ascontiguousarray(train.labels).tobytes())
+        for path in map(Path, train.paths):
+            digest.update(f"{path.parent.name}/{path.name}\n".encode("utf-8", "surrogateescape"))
+        values["train_files_sha256"] = digest.hexdigest()
+    return values
+
+
+def check_same_files(config: dict, train: Images | Files, folder: Path) -> None:
+    """Refuses to go on with other files than a run began with: its batches would change.
+
+    Args:
+        config: of the run's `config.json`.
+        train: what would be trained on now.
+        folder: the run's, for the message.
+
+    Raises:
+        UserError: if so.
+    """
+    before = (config.get("data") or {}).get("train_files_sha256")
+    now = data_record(train, ()).get("train_files_sha256")
+    if before != now:
+        raise UserError(
+            f"{folder} began with {config.get('train_examples')} training files, and there are "
+            f"{len(train)} now, or others: put them back, choose another --name, or start over "
+            "with --resume never"
+        )

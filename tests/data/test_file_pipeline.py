@@ -1,0 +1,123 @@
+"""Training batches of files: what they hold, and that seed and step decide it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from resnet_keras.data import augment, lighting, order, pipeline, prepare, scale_crop
+from resnet_keras.data.dataset import Dataset
+from resnet_keras.data.image_files import Files
+from resnet_keras.data.transforms import decode, normalize, resize
+from resnet_keras.preprocessing import Preprocessing
+from resnet_keras.recipe import Recipe
+
+CUT = Preprocessing((16, 16), "crop", 1 / 255, (0.4, 0.5, 0.6), (1, 2, 1), ("a", "b", "c"), 18)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    root = tmp_path_factory.mktemp("files")
+    rng = np.random.default_rng(0)
+    paths = []
+    for number in range(13):
+        kind = ("png", "jpg")[number % 2]
+        path = root / f"{number}.{kind}"
+        Image.fromarray(rng.integers(0, 256, (20 + number, 44 - number, 3), np.uint8)).save(path)
+        paths.append(str(path))
+    return Files(tuple(paths), (np.arange(13) % 3).astype(np.int32))
+
+
+def recipe_of(**changes):
+    values = {"steps": 8, "batch_size": 5, "drops": (), "flip": True, "seed": 3, "image_size": 16}
+    return Recipe("resnet8", **{**values, **changes})
+
+
+def batches(files, recipe, start=0):
+    made = pipeline.training_batches(files, CUT, recipe, start)
+    return [(images.numpy(), labels.numpy()) for images, labels in made]
+
+
+def indices_of(files, recipe):
+    found = order.index_batches(recipe.seed, recipe.batch_size, len(files))
+    return list(found.take(recipe.steps).as_numpy_iterator())
+
+
+@pytest.mark.parametrize("augmentation", ["scale", "pad"])
+@pytest.mark.parametrize("start", [1, 3, 8])
+def test_start_anywhere(files, augmentation, start):
+    recipe = recipe_of(augmentation=augmentation, lighting=0.1)
+    whole, rest = batches(files, recipe), batches(files, recipe, start)
+    assert len(whole) == 8 and len(rest) == 8 - start
+    for (images, labels), (again, labels_again) in zip(whole[start:], rest, strict=True):
+        np.testing.assert_array_equal(images, again)
+        np.testing.assert_array_equal(labels, labels_again)
+
+
+def test_each_image_is_cut_mirrored_and_lit_as_its_place_says(files):
+    recipe = recipe_of(augmentation="scale", lighting=0.1)
+    for step, (images, labels) in enumerate(batches(files, recipe)):
+        indices = indices_of(files, recipe)[step]
+        np.testing.assert_array_equal(labels, files.labels[indices])
+        assert (images.shape, images.dtype) == ((5, 16, 16, 3), np.float32)
+        draws = scale_crop.draws(5, 3, tf.constant(step, tf.int64))
+        colours = lighting.light(5, 3, tf.constant(step, tf.int64), 0.1).numpy()
+        for place, index in enumerate(indices):
+            data = Path(files.paths[index]).read_bytes()
+            expected = scale_crop.crop(data, draws[place], 16).numpy()
+            if draws[place, 3] % 2:
+                expected = expected[:, ::-1]
+            expected = (expected / 255 - CUT.mean + colours[place]) / CUT.std
+            np.testing.assert_allclose(images[place], expected, atol=1e-5)
+
+
+def test_no_mirror_without_flip(files):
+    plain, mirrored = (batches(files, recipe_of(flip=flip)) for flip in (False, True))
+    for step, (images, _) in enumerate(plain):
+        turned = scale_crop.draws(5, 3, tf.constant(step, tf.int64))[:, 3].numpy() % 2 == 1
+        np.testing.assert_array_equal(images[~turned], mirrored[step][0][~turned])
+        np.testing.assert_array_equal(images[turned][:, :, ::-1], mirrored[step][0][turned])
+
+
+def test_alternate_mirrors(files):
+    recipe = recipe_of(alternate_flip=True)
+    rule = augment.alternately_mirrored(3, 5, 13)
+    plain = batches(files, recipe_of(flip=False))
+    for step, (images, _) in enumerate(batches(files, recipe)):
+        turned = rule(tf.constant(step, tf.int64), indices_of(files, recipe)[step]).numpy()
+        expected = np.where(turned[:, None, None, None], plain[step][0][:, :, ::-1], plain[step][0])
+        np.testing.assert_array_equal(images, expected)
+
+
+def test_padding_and_cropping_what_evaluation_would_see(files):
+    recipe = recipe_of(augmentation="pad", pad=0, flip=False)
+    for step, (images, _) in enumerate(batches(files, recipe)):
+        data = [Path(files.paths[i]).read_bytes() for i in indices_of(files, recipe)[step]]
+        expected = [normalize(resize(decode(one), CUT), CUT) for one in data]
+        np.testing.assert_allclose(images, expected, atol=1e-6)
+    shifted = batches(files, recipe_of(augmentation="pad", pad=4, flip=False))[0][0]
+    assert not np.array_equal(shifted, batches(files, recipe)[0][0])
+
+
+def test_preprocessing_of_files_is_the_mean_colour_and_the_paper_s_cut(files):
+    made = prepare.preprocessing_for(Dataset("folder", ("a", "b", "c"), files, files), files, 16)
+    assert (made.size, made.resize, made.shorter_side) == ((16, 16), "crop", round(256 * 16 / 224))
+    cut = [resize(decode(Path(path).read_bytes()), made) for path in files.paths]
+    expected = np.mean(np.array(cut, np.float64), axis=(0, 1, 2)) / 255
+    np.testing.assert_allclose(made.mean, expected, rtol=1e-6)
+    bigger = prepare.preprocessing_for(
+        Dataset("folder", ("a", "b", "c"), files, files), files, None
+    )
+    assert (bigger.size, bigger.shorter_side) == ((224, 224), 256)
+
+
+def test_the_mean_is_of_a_sample_spread_over_the_classes(files, monkeypatch):
+    monkeypatch.setattr(prepare, "MEAN_IMAGES", 3)
+    sample = files.take(np.array([0, 4, 8]))
+    cut = [resize(decode(Path(path).read_bytes()), CUT) for path in sample.paths]
+    found = prepare.channel_mean(files, CUT)
+    np.testing.assert_allclose(
+        found, np.mean(np.array(cut, float), axis=(0, 1, 2)) / 255, rtol=1e-6
+    )
