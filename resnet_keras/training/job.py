@@ -254,14 +254,9 @@ class _Run:
 
     def _finish(self) -> Result:
         """Saves, exports, measures the export, and closes the books with that row."""
-        if self.recipe.recalibrate_bn:
-            recalibrate(
-                self.model,
-                self.preprocessing,
-                self.train,
-                self.recipe.batch_size,
-                self.recipe.seed,
-            )
+        recipe = self.recipe
+        if recipe.recalibrate_bn:
+            recalibrate(self.model, self.preprocessing, self.train, recipe.batch_size, recipe.seed)
         finetune.set_frozen(self.model, False)
         if not len(self.test):
             return self._finish_held_out()
