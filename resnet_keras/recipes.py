@@ -60,9 +60,9 @@ def paper_imagenet(arch: str) -> dict:
 def finetune(arch: str) -> dict:
     """An evening with a few thousand images of your own, from the weights of `--train-from`.
 
-    2,000 batches of 64 show 3,000 images about forty times, which is where more stops helping
-    so few. A new last layer learns at 0.01; what came with the file is good already and moves at
-    a tenth of that. No warm-up: batch norm's statistics are there from the start.
+    2,000 batches of 64 show 3,000 images about forty times. A new last layer learns at 0.01; what
+    came with the file is good already and moves at a tenth of that. No warm-up: batch norm's
+    statistics are there from the start. Rules of thumb, not chosen by measurement.
     """
     return {
         "dataset": "folder",
