@@ -64,6 +64,23 @@ class Recipe:
         choices=architectures.BOTTLENECK_STRIDES,
     )
 
+    # What it begins with.
+    train_from: str | None = setting(
+        "a .keras file whose weights the training begins with, all but the last layer's; its "
+        "preprocessing comes with them (default: random weights)",
+        default=None,
+    )
+    backbone_rate: float = setting(
+        "with --train-from: factor of the learning rate for all layers but the last",
+        default=1.0,
+        low=0.0,
+        high=1.0,
+    )
+    freeze: bool = setting(
+        "with --train-from: train the last layer alone; batch norm keeps its averages",
+        default=False,
+    )
+
     # The data.
     dataset: str = setting(
         "cifar10, cifar100, digits (embedded), folder (your own images: --data-dir DIR with "
@@ -172,6 +189,11 @@ class Recipe:
         low=0.0,
         high=0.99999,
     )
+    recalibrate_bn: bool = setting(
+        "at the end, replace batch norm's moving averages by true ones over the training images, "
+        "as the authors did",
+        default=False,
+    )
 
     # The execution.
     seed: int = setting("decides weights, order and augmentation", default=0, low=0, high=2**31 - 1)
@@ -199,6 +221,16 @@ class Recipe:
             # Its own rise and fall replace both. Written down, so that equal schedules are equal.
             object.__setattr__(self, "drops", ())
             object.__setattr__(self, "warmup_steps", 0)
+        if not self.train_from and (self.freeze or self.backbone_rate != 1.0):
+            raise UsageError(
+                "freeze and backbone_rate, which the recipe finetune sets, are for training that "
+                "begins with another network's weights: --train-from model.keras is missing"
+            )
+        if self.freeze and self.recalibrate_bn:
+            raise UsageError(
+                "a frozen network keeps its batch norm's averages: leave out freeze or "
+                "recalibrate_bn"
+            )
         if list(self.drops) != sorted(set(self.drops)):
             raise UsageError(f"drops must grow. Received: {_spelled(self.drops)}")
         if self.warmup_steps and self.drops and self.warmup_steps >= self.drops[0]:

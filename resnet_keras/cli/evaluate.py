@@ -10,12 +10,32 @@ from resnet_keras.errors import UsageError
 HELP = "Measure a SavedModel, a .keras file or a finished run on a test set."
 
 FIGURES = (".png", ".svg", ".pdf")
+# `evaluation.views.VIEWS`, without importing TensorFlow to show the flags.
+VIEWS = ("center", "10crop", "multiscale")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the command's flags."""
     parser.add_argument(
-        "path", help="saved_models/NAME (its newest version), saved_models/NAME/1, a .keras file"
+        "path",
+        nargs="?",
+        help="saved_models/NAME (its newest version), saved_models/NAME/1, a .keras file",
+    )
+    parser.add_argument(
+        "--ensemble",
+        nargs="+",
+        default=[],
+        metavar="PATH",
+        help="average the probabilities of these networks, of any sizes, each with its own "
+        "preprocessing; a path before it is one of them too",
+    )
+    parser.add_argument(
+        "--views",
+        choices=VIEWS,
+        default="center",
+        help="what is seen of each image: the centre, as when served; the four corners and the "
+        "centre at 256/224 of the network's size, and their mirror images; or the whole image at "
+        "five scales, averaged (default: center)",
     )
     parser.add_argument(
         "--data-dir",
@@ -42,10 +62,18 @@ def run(args: argparse.Namespace) -> None:
     figure = Path(args.confusion)
     if figure.suffix not in FIGURES:
         raise UsageError(f"--confusion is a file {' or '.join(FIGURES)}. Received: {figure}")
+    paths = [*([args.path] if args.path else []), *args.ensemble]
+    if not paths or (args.ensemble and len(paths) < 2):
+        raise UsageError("give one PATH, or --ensemble and two or more")
     import_tensorflow()
-    from resnet_keras.evaluation.evaluate import evaluate
+    if args.ensemble:
+        from resnet_keras.evaluation.ensemble import evaluate_ensemble
 
-    found = evaluate(args.path, args.dataset, args.data_dir)
+        found = evaluate_ensemble(paths, args.dataset, args.data_dir, args.views)
+    else:
+        from resnet_keras.evaluation.evaluate import evaluate
+
+        found = evaluate(args.path, args.dataset, args.data_dir, args.views)
     if args.json:
         print(json.dumps(found.to_json(), ensure_ascii=False, allow_nan=False), flush=True)
     else:

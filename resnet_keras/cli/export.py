@@ -1,8 +1,10 @@
 """`export`: a SavedModel from a finished run or a `.keras` file."""
 
 import argparse
+import functools
 
 from resnet_keras.cli.backend import import_tensorflow
+from resnet_keras.errors import UsageError
 from resnet_keras.files import one_component
 
 HELP = "Write a SavedModel from a finished run or a .keras file."
@@ -28,14 +30,32 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="bfloat16 is faster where the server computes in it, and as accurate to within a few "
         "answers in a thousand (default: float32)",
     )
+    parser.add_argument(
+        "--recalibrate-bn",
+        action="store_true",
+        help="replace batch norm's moving averages by true ones over the images the run trained "
+        "on, as the paper's authors did; the .keras file stays as it is",
+    )
+    parser.add_argument(
+        "--data-dir", metavar="DIR", help="with --recalibrate-bn: where the data set is"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
     """Runs it; prints the folder it wrote."""
     if args.name is not None:
         one_component(args.name, "--name")
+    if args.data_dir and not args.recalibrate_bn:
+        raise UsageError("--data-dir is for --recalibrate-bn: nothing else here reads images")
     import_tensorflow()
     from resnet_keras.export.saved_model import export_file
 
-    version = export_file(args.path, args.export_dir, args.fold, args.serving_precision, args.name)
+    change = None
+    if args.recalibrate_bn:
+        from resnet_keras.training.recalibrate import recalibrate_as_trained
+
+        change = functools.partial(recalibrate_as_trained, data_dir=args.data_dir)
+    version = export_file(
+        args.path, args.export_dir, args.fold, args.serving_precision, args.name, change
+    )
     print(version)

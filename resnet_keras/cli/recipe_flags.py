@@ -4,7 +4,7 @@ import argparse
 import dataclasses
 
 from resnet_keras import recipes
-from resnet_keras.errors import UsageError
+from resnet_keras.errors import UsageError, UserError
 from resnet_keras.recipe import Recipe, value_type
 
 
@@ -41,10 +41,12 @@ def recipe_from(args: argparse.Namespace) -> Recipe:
 
     Raises:
         UsageError: for unknown names, values that do not fit, or no `--arch`.
-        UserError: if `--config` cannot be read.
+        UserError: if `--config` cannot be read, or `--train-from` cannot and `--arch` is missing.
     """
     names = [spec.name for spec in dataclasses.fields(Recipe)]
     given = {name: getattr(args, name) for name in names if hasattr(args, name)}
+    if given.get("train_from") and not args.config:
+        given = {**_network_of(given["train_from"], given.get("arch")), **given}
     if args.config:
         # Imported here: whoever only asks for help reads no run.
         from resnet_keras.training.run_folder import read_recipe
@@ -54,10 +56,29 @@ def recipe_from(args: argparse.Namespace) -> Recipe:
             given["option"] = None
         recipe = dataclasses.replace(recipe, **given)
     elif "arch" not in given:
-        raise UsageError("--arch is missing: say which network, such as --arch resnet32")
+        raise UsageError(
+            "--arch is missing: say which network, such as --arch resnet32; with --train-from the "
+            "file says it"
+        )
     else:
         recipe = recipes.make(args.recipe, given.pop("arch"), **given)
     return recipe if args.steps_scale == 1.0 else recipe.scaled(args.steps_scale)
+
+
+def _network_of(path, arch):
+    """Returns the values of the network in the file at `path`, unless `arch` is another one.
+
+    A run that goes on needs the file no more: without it, `--arch` says which network.
+    """
+    from resnet_keras.models.keras_description import network_in, read_description
+
+    try:
+        found = network_in(read_description(path), path)
+    except UserError as error:
+        if arch:
+            return {}
+        raise UserError(f"--train-from: {error}") from error
+    return found if arch in (None, found["arch"]) else {}
 
 
 def _add_flag(group, spec):

@@ -1,13 +1,15 @@
 """Measures an artefact on the test set of a data set."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from resnet_keras.artefact import Description
+from resnet_keras.data.dataset import Dataset
 from resnet_keras.data.load import KNOWN, load
 from resnet_keras.errors import UserError
-from resnet_keras.evaluation.measure import Measurement, measure
-from resnet_keras.evaluation.predictors import open_predictor
+from resnet_keras.evaluation.answers import answers, check_views
+from resnet_keras.evaluation.measure import Measurement, Tally
+from resnet_keras.evaluation.predictors import Predictor, open_predictor
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,7 @@ class Evaluation:
         name: its name.
         dataset: the data set's name.
         class_names: in the order of the network's outputs.
+        views: what was seen of each image, see `answers`.
         measurement: the counts.
     """
 
@@ -26,6 +29,7 @@ class Evaluation:
     name: str
     dataset: str
     class_names: tuple[str, ...]
+    views: str
     measurement: Measurement
 
     def to_json(self) -> dict:
@@ -34,61 +38,108 @@ class Evaluation:
             "path": str(self.path),
             "name": self.name,
             "dataset": self.dataset,
-            "examples": self.measurement.examples,
-            "top1_error": self.measurement.top1_error,
-            "top5_error": self.measurement.top5_error,
-            "loss": self.measurement.loss,
-            "per_class": self.measurement.per_class(self.class_names),
+            "views": self.views,
+            **figures(self.measurement, self.class_names),
         }
 
     def table(self) -> str:
         """Returns the figures as text."""
-        measured = self.measurement
-        lines = [
-            f"{self.path} on {self.dataset} ({measured.examples} test images)",
-            f"top-1 error {measured.top1_error:.2f} %   top-5 error {measured.top5_error:.2f} %   "
-            f"loss {measured.loss:.4f}",
-            "",
-        ]
-        width = max(5, *(len(name) for name in self.class_names))
-        lines.append(f"{'class':{width}}  images  top-1 error  top-5 error")
-        for row in measured.per_class(self.class_names):
-            lines.append(
-                f"{row['class']:{width}}  {row['examples']:6}  {_percent(row['top1_error'])}  "
-                f"{_percent(row['top5_error'])}"
-            )
-        return "\n".join(lines)
+        views = "" if self.views == "center" else f", {self.views}"
+        return "\n".join(
+            [
+                f"{self.path} on {self.dataset} ({self.measurement.examples} test images{views})",
+                *class_table(self.measurement, self.class_names),
+            ]
+        )
 
 
-def evaluate(path: Path | str, dataset: str | None, data_dir: str | None) -> Evaluation:
-    """Measures the artefact at `path` on a data set's test images, one view an image.
+def figures(measured: Measurement, class_names: tuple[str, ...]) -> dict:
+    """Returns what was measured as plain JSON values; errors in percent."""
+    return {
+        "examples": measured.examples,
+        "top1_error": measured.top1_error,
+        "top5_error": measured.top5_error,
+        "loss": measured.loss,
+        "per_class": measured.per_class(class_names),
+    }
+
+
+def class_table(measured: Measurement, class_names: tuple[str, ...]) -> list[str]:
+    """Returns what was measured as lines: the whole, then class by class."""
+    width = max(5, *(len(name) for name in class_names))
+    lines = [errors_of(measured), "", f"{'class':{width}}  images  top-1 error  top-5 error"]
+    for row in measured.per_class(class_names):
+        lines.append(
+            f"{row['class']:{width}}  {row['examples']:6}  {_percent(row['top1_error'])}  "
+            f"{_percent(row['top5_error'])}"
+        )
+    return lines
+
+
+def errors_of(measured: Measurement) -> str:
+    """Returns the errors and the loss as one line."""
+    return (
+        f"top-1 error {measured.top1_error:.2f} %   top-5 error {measured.top5_error:.2f} %   "
+        f"loss {measured.loss:.4f}"
+    )
+
+
+def evaluate(
+    path: Path | str, dataset: str | None, data_dir: str | None, views: str = "center"
+) -> Evaluation:
+    """Measures the artefact at `path` on a data set's test images.
 
     Args:
         path: see `open_predictor`.
         dataset: its name; `None` takes the one the network was trained for.
         data_dir: where it is.
+        views: see `answers`.
 
     Raises:
-        UserError: if artefact or data are missing or damaged, or their classes differ.
+        UsageError: for unknown views.
+        UserError: if artefact or data are missing or damaged, their classes differ, or the
+            network cannot be asked about these views.
     """
     predictor = open_predictor(path)
+    check_views(predictor, views)
+    data = load_test_set(predictor, dataset, data_dir)
     preprocessing = predictor.description.preprocessing
-    name = dataset or predictor.description.dataset
-    if name is None:
-        raise UserError(f"{path} does not say what it was trained for: give --dataset")
-    data = load(name, data_dir, **_as_trained(predictor.description, name))
-    if data.class_names != preprocessing.class_names:
-        raise UserError(
-            f"{path} answers with other classes than {name} has: "
-            f"{_difference(preprocessing.class_names, data.class_names)}"
-        )
     if data.test.size not in (None, preprocessing.size):
         raise UserError(
             f"{path} takes images of {preprocessing.size[0]}x{preprocessing.size[1]} pixels, "
-            f"those of {name} have {data.test.size[0]}x{data.test.size[1]}"
+            f"those of {data.name} have {data.test.size[0]}x{data.test.size[1]}"
         )
-    measured = measure(predictor.probabilities, data.test, preprocessing)
-    return Evaluation(predictor.path, predictor.description.name, name, data.class_names, measured)
+    tally = Tally(len(data.class_names))
+    for given, true in answers(predictor, data.test, views):
+        tally.add(given, true)
+    return evaluation_of(predictor, data, views, tally.measurement())
+
+
+def load_test_set(predictor: Predictor, dataset: str | None, data_dir: str | None) -> Dataset:
+    """Loads the data set to measure a network on, named as the user spelled it.
+
+    Raises:
+        UserError: if it is not known which, cannot be loaded, or has other classes.
+    """
+    path, description = predictor.path, predictor.description
+    name = dataset or description.dataset
+    if name is None:
+        raise UserError(f"{path} does not say what it was trained for: give --dataset")
+    data = replace(load(name, data_dir, **_as_trained(description, name)), name=name)
+    if data.class_names != description.preprocessing.class_names:
+        raise UserError(
+            f"{path} answers with other classes than {name} has: "
+            f"{_difference(description.preprocessing.class_names, data.class_names)}"
+        )
+    return data
+
+
+def evaluation_of(
+    predictor: Predictor, data: Dataset, views: str, measured: Measurement
+) -> Evaluation:
+    """Puts together what was measured of one network."""
+    name = predictor.description.name
+    return Evaluation(predictor.path, name, data.name, data.class_names, views, measured)
 
 
 def _as_trained(description: Description, dataset: str) -> dict:

@@ -83,25 +83,55 @@ def measure(
     Raises:
         UserError: if an answer is no number: the network is ruined; or if a file is damaged.
     """
-    classes = len(preprocessing.class_names)
-    confusion = np.zeros((classes, classes), np.int64)
-    top5_right = np.zeros(classes, np.int64)
-    loss = 0.0
+    tally = Tally(len(preprocessing.class_names))
     for batch, true in evaluation_batches(images, preprocessing, batch_size(preprocessing)):
-        given = np.asarray(probabilities(batch))
+        tally.add(np.asarray(probabilities(batch)), true)
+    return tally.measurement()
+
+
+class Tally:
+    """Counts answers as they come.
+
+    Args:
+        classes: number of classes.
+    """
+
+    def __init__(self, classes: int):
+        self._confusion = np.zeros((classes, classes), np.int64)
+        self._top5_right = np.zeros(classes, np.int64)
+        self._loss = 0.0
+
+    def add(self, given: np.ndarray, true: np.ndarray) -> None:
+        """Counts some answers.
+
+        Args:
+            given: probabilities, float32 `(n, classes)`.
+            true: labels, int32 `(n,)`.
+
+        Raises:
+            UserError: if an answer is no number: the network is ruined.
+        """
         if not np.isfinite(given).all():
             raise UserError("the network answers with values that are no numbers: it is ruined")
         of_true = np.take_along_axis(given, true[:, None].astype(np.int64), axis=1)
         # An image's rank: the classes before its own, of equals the one listed first.
-        earlier = np.arange(classes) < true[:, None]
+        earlier = np.arange(given.shape[1]) < true[:, None]
         rank = ((given > of_true) | ((given == of_true) & earlier)).sum(axis=1)
-        np.add.at(confusion, (true, given.argmax(axis=1)), 1)
-        np.add.at(top5_right, true, rank < 5)
-        loss -= float(np.log(np.maximum(of_true, _TINY), dtype=np.float64).sum())
-    return Measurement(confusion, top5_right, loss / len(images))
+        np.add.at(self._confusion, (true, given.argmax(axis=1)), 1)
+        np.add.at(self._top5_right, true, rank < 5)
+        self._loss -= float(np.log(np.maximum(of_true, _TINY), dtype=np.float64).sum())
+
+    def measurement(self) -> Measurement:
+        """Returns what has been counted, of one image at least."""
+        count = int(self._confusion.sum())
+        return Measurement(self._confusion, self._top5_right, self._loss / count)
 
 
 def batch_size(preprocessing: Preprocessing) -> int:
     """Returns how many images are asked about at a time: fewer of large ones."""
-    height, width = preprocessing.size
+    return images_at_a_time(*preprocessing.size)
+
+
+def images_at_a_time(height: int, width: int) -> int:
+    """Returns how many images of that size, in pixels, are asked about at a time."""
     return max(1, min(BATCH_SIZE, _BATCH_PIXELS // (height * width)))

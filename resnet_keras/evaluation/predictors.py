@@ -24,11 +24,13 @@ class Predictor:
         path: the artefact itself: a version folder, or a `.keras` file.
         description: what it says of itself.
         probabilities: takes uint8 `(N, H, W, 3)`, returns float32 `(N, classes)`.
+        sides: height and width that it takes, in pixels, `None` for any.
     """
 
     path: Path
     description: Description
     probabilities: Callable[[np.ndarray], np.ndarray]
+    sides: tuple[int | None, int | None]
 
 
 def open_predictor(path: Path | str) -> Predictor:
@@ -80,7 +82,9 @@ def model_probabilities(
 
 def _of_keras_file(path):
     model, description = load_keras_file(path)
-    return Predictor(path, description, model_probabilities(model, description.preprocessing))
+    preprocessing = description.preprocessing
+    sides = preprocessing.size if preprocessing.per_pixel else tuple(model.input_shape[1:3])
+    return Predictor(path, description, model_probabilities(model, preprocessing), sides)
 
 
 def _of_saved_model(path):
@@ -94,6 +98,7 @@ def _of_saved_model(path):
         path,
         description,
         lambda images: signature(images=tf.constant(images))["probabilities"].numpy(),
+        tuple(signature.structured_input_signature[1]["images"].shape[1:3]),
     )
 
 

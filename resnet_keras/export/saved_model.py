@@ -1,6 +1,7 @@
 """Writes `saved_models/<name>/<version>/`, which TF Serving loads as it is."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -77,6 +78,7 @@ def export_file(
     fold: bool = True,
     precision: str = "float32",
     name: str | None = None,
+    change: Callable[[keras.Model, Description], Description] | None = None,
 ) -> Path:
     """Exports a `.keras` file, or the one inside a run folder; see `export`.
 
@@ -86,6 +88,7 @@ def export_file(
         fold: as for `export`.
         precision: as for `export`.
         name: the export's; `None` takes the one the network has.
+        change: given the network and its description, may change the one and return the other.
 
     Raises:
         UserError: if there is none, it is damaged, or the folder cannot be written.
@@ -98,6 +101,8 @@ def export_file(
                 f"{path.parent} holds no model.keras: give a finished run or a .keras file"
             )
     model, description = load_keras_file(path)
+    if change is not None:
+        description = change(model, description)
     if name is not None:
         description = replace(description, card={**description.card, "name": name})
     return export(model, description, export_dir, fold, precision)

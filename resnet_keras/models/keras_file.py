@@ -13,9 +13,7 @@ from resnet_keras.files import written_whole
 from resnet_keras.models import shortcuts
 from resnet_keras.models.batch_norm import BatchNormalization
 from resnet_keras.models.build import allow_deep_networks
-
-# Keras reads the members it knows and leaves others alone, so stock Keras opens the file too.
-_MEMBER = "resnet_keras.json"
+from resnet_keras.models.keras_description import MEMBER, read_description
 
 # What a file may name beside Keras' own layers. Loading needs them registered, which importing
 # their modules does.
@@ -34,31 +32,10 @@ def save_keras_file(model: keras.Model, path: Path, description: Description) ->
         try:
             model.save(keras_path)
             with zipfile.ZipFile(keras_path, "a") as archive:
-                archive.writestr(_MEMBER, json.dumps(description.to_json()))
+                archive.writestr(MEMBER, json.dumps(description.to_json()))
             shutil.move(keras_path, beside)
         finally:
             keras_path.unlink(missing_ok=True)
-
-
-def read_description(path: Path) -> Description:
-    """Returns the description inside a `.keras` file, without loading the network.
-
-    Raises:
-        UserError: if there is no such file, or it has no description.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f"there is no file {path}")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            values = json.loads(archive.read(_MEMBER))
-    except KeyError:
-        raise UserError(
-            f"{path} holds no preprocessing: it was not written by this program"
-        ) from None
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path} is not a whole .keras file: {error}") from error
-    return Description.from_json(values, path)
 
 
 def load_keras_file(path: Path) -> tuple[keras.Model, Description]:

@@ -11,7 +11,7 @@ from resnet_keras.data.image_files import Files
 from resnet_keras.models.build import build
 from resnet_keras.preprocessing import Preprocessing
 from resnet_keras.recipe import Recipe
-from resnet_keras.training import callbacks
+from resnet_keras.training import callbacks, finetune
 from resnet_keras.training.checkpoint import Checkpoint
 from resnet_keras.training.damaged import damaged_files_named
 from resnet_keras.training.hardware import Hardware
@@ -33,6 +33,8 @@ def compiled_model(
             input_shape=_input_shape(recipe, preprocessing),
         )
         _synchronize(model, recipe.sync_bn and len(hardware.devices) > 1)
+        if recipe.freeze:
+            finetune.set_frozen(model, True)
         accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
         model.compile(
             optimizer=make_optimizer(recipe),

@@ -20,14 +20,24 @@ from resnet_keras.export.card import record_test_error
 from resnet_keras.export.saved_model import export
 from resnet_keras.files import make_folder
 from resnet_keras.models.keras_file import save_keras_file
+from resnet_keras.preprocessing import Preprocessing
 from resnet_keras.recipe import Recipe
 from resnet_keras.reporting.curve import draw_curve
-from resnet_keras.training import checkpoint, hardware, metrics_log, records, signals, state
+from resnet_keras.training import (
+    checkpoint,
+    finetune,
+    hardware,
+    metrics_log,
+    records,
+    signals,
+    state,
+)
 from resnet_keras.training.callbacks import Journey
 from resnet_keras.training.data_record import check_same_files, data_record
 from resnet_keras.training.fit import board, compiled_model, fit
 from resnet_keras.training.metrics_log import Row
 from resnet_keras.training.progress import Progress
+from resnet_keras.training.recalibrate import recalibrate
 from resnet_keras.training.run_folder import RunFolder, read_json, write_json
 from resnet_keras.training.schedule import learning_rate
 
@@ -132,24 +142,34 @@ def _run(recipe, places, folder, progress, held_out):
     if held_out:
         # What is not there cannot be measured.
         dataset = dataclasses.replace(dataset, test=dataset.test.take(slice(0)))
-    recipe = _for_dataset(recipe, dataset)
+    goes_on = places.resume != "never" and bool(checkpoint.paths(folder.checkpoints))
+    origin = finetune.origin(recipe, folder, goes_on)
+    recipe = _for_dataset(recipe, dataset, origin)
     machine = hardware.choose(recipe)
     recipe = hardware.resolved(recipe, machine)
     with folder.locked():
         saved = _take_up(folder, recipe, places.resume, progress)
         done = (_already_scored if held_out else _already_done)(folder, progress)
-        return done or _Run(recipe, places, folder, dataset, machine, progress).go(saved)
+        if done:
+            return done
+        return _Run(recipe, places, folder, dataset, origin, machine, progress).go(saved)
 
 
 class _Run:
     """The parts of one run, put together."""
 
-    def __init__(self, recipe, places, folder, dataset, machine, progress):
+    def __init__(self, recipe, places, folder, dataset, origin, machine, progress):
         self.recipe, self.places, self.folder = recipe, places, folder
         self.progress, self.machine = progress, machine
         self.test, self.notes = dataset.test, dataset.notes
         self.train, self.validation = holdout(dataset.train, recipe.validation_size)
-        self.preprocessing = preprocessing_for(dataset, self.train, recipe.image_size)
+        self.origin = origin
+        if origin is None:
+            self.preprocessing = preprocessing_for(dataset, self.train, recipe.image_size)
+        else:
+            self.preprocessing = finetune.adapted(
+                origin, dataset.class_names, self.train, recipe.image_size
+            )
         hardware.apply(recipe, machine)
         self.model, metrics = compiled_model(recipe, machine, self.preprocessing)
         self.journey = Journey(recipe, metrics)
@@ -169,6 +189,9 @@ class _Run:
             )
             data = data_record(self.train, self.notes)
             write_json(self.folder.config, {**made, "data": data})
+            if self.origin is not None:
+                write_json(self.folder.preprocessing, self.origin.to_json())
+                finetune.take_backbone(self.model, self.recipe.train_from)
         self._announce(saved)
         with board(self.folder).as_default():
             self._fit(saved)
@@ -231,6 +254,10 @@ class _Run:
 
     def _finish(self) -> Result:
         """Saves, exports, measures the export, and closes the books with that row."""
+        recipe = self.recipe
+        if recipe.recalibrate_bn:
+            recalibrate(self.model, self.preprocessing, self.train, recipe.batch_size, recipe.seed)
+        finetune.set_frozen(self.model, False)
         if not len(self.test):
             return self._finish_held_out()
         # Weights can be finite and their answers not. Better said before there is an export of it.
@@ -310,7 +337,7 @@ class _Run:
         progress.line(f"writing to {self.folder.path}")
 
 
-def _for_dataset(recipe: Recipe, dataset: Dataset) -> Recipe:
+def _for_dataset(recipe: Recipe, dataset: Dataset, origin: Preprocessing | None) -> Recipe:
     if recipe.flip and not dataset.flip:
         raise UsageError(f"a mirror changes the classes of {dataset.name}: leave out --flip")
     flip = dataset.flip if recipe.flip is None else recipe.flip
@@ -321,7 +348,8 @@ def _for_dataset(recipe: Recipe, dataset: Dataset) -> Recipe:
             "and have one size. Received: --augmentation scale; --augmentation pad would work"
         )
     augmentation = recipe.augmentation or ("scale" if in_files else "pad")
-    size = recipe.image_size or (IMAGE_SIZE if in_files else None)
+    usual = (min(origin.size) if origin else IMAGE_SIZE) if in_files else None
+    size = recipe.image_size or usual
     return dataclasses.replace(recipe, flip=flip, augmentation=augmentation, image_size=size)
 
 

@@ -7,6 +7,8 @@ from resnet_keras.recipe import Recipe
 from resnet_keras.training.schedule import keras_schedule
 
 DECAY_ON = ("all", "kernels")
+# The name of the last layer, whatever the network.
+HEAD = "logits"
 
 
 @keras.saving.register_keras_serializable(package="resnet_keras")
@@ -22,37 +24,64 @@ class SGD(keras.optimizers.SGD):
         decay: the factor; 0 for none.
         decay_on: `"all"` variables, as the frameworks did by default, or `"kernels"` of
             convolutions and dense layers alone.
+        backbone_rate: factor of the rate for all variables but those of the last layer.
         **kwargs: as for `keras.optimizers.SGD`.
 
     Raises:
         UsageError: for another `decay_on`.
     """
 
-    def __init__(self, learning_rate=0.1, decay=0.0, decay_on="all", name="SGD", **kwargs):
+    def __init__(
+        self,
+        learning_rate=0.1,
+        decay=0.0,
+        decay_on="all",
+        backbone_rate=1.0,
+        name="SGD",
+        **kwargs,
+    ):
         super().__init__(learning_rate=learning_rate, name=name, **kwargs)
         if decay_on not in DECAY_ON:
             raise unknown("decay_on", decay_on, DECAY_ON)
         self.decay = float(decay)
         self.decay_on = decay_on
+        self.backbone_rate = float(backbone_rate)
 
     def decays(self, variable) -> bool:
         """Whether weight decay applies to a variable."""
         if self.decay_on == "all":
             return True
+        return self._path(variable)[-1] == "kernel"
+
+    def rate_factor(self, variable) -> float:
+        """What the learning rate is multiplied by for a variable."""
+        if self.backbone_rate == 1.0 or self._path(variable)[-2:-1] == [HEAD]:
+            return 1.0
+        return self.backbone_rate
+
+    def _path(self, variable):
         if not isinstance(variable, keras.Variable):
             # TensorFlow's `update_step` is handed the variable inside Keras'.
             variable = self._trainable_variables[self._get_variable_index(variable)]
-        return variable.path.split("/")[-1] == "kernel"
+        return variable.path.split("/")
 
     def update_step(self, gradient, variable, learning_rate):
         """Takes one step on one variable, decay included."""
         if self.decay and self.decays(variable):
             gradient = gradient + self.decay * keras.ops.convert_to_tensor(variable)
+        factor = self.rate_factor(variable)
+        if factor != 1.0:
+            learning_rate = learning_rate * factor
         super().update_step(gradient, variable, learning_rate)
 
     def get_config(self):
         """Returns the arguments, for saving."""
-        return {**super().get_config(), "decay": self.decay, "decay_on": self.decay_on}
+        return {
+            **super().get_config(),
+            "decay": self.decay,
+            "decay_on": self.decay_on,
+            "backbone_rate": self.backbone_rate,
+        }
 
 
 def make_optimizer(recipe: Recipe) -> SGD:
@@ -61,6 +90,7 @@ def make_optimizer(recipe: Recipe) -> SGD:
         keras_schedule(recipe),
         decay=recipe.decay,
         decay_on=recipe.decay_on,
+        backbone_rate=recipe.backbone_rate,
         momentum=recipe.momentum,
         nesterov=recipe.nesterov,
         use_ema=recipe.ema > 0,

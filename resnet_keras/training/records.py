@@ -55,8 +55,11 @@ def card(name: str, recipe: Recipe, model: keras.Model) -> dict:
 
 
 def parameters(model: keras.Model) -> int:
-    """Returns the number of trainable parameters."""
-    return sum(math.prod(variable.shape) for variable in model.trainable_variables)
+    """Returns the number of trainable parameters, of frozen layers too."""
+    averages = ("moving_mean", "moving_variance")
+    return sum(
+        math.prod(variable.shape) for variable in model.weights if variable.name not in averages
+    )
 
 
 def _made_with():

@@ -48,6 +48,11 @@ class RunFolder:
         return self.path / "model.keras"
 
     @property
+    def preprocessing(self) -> Path:
+        """That of the network in `train_from`, where the run began with one."""
+        return self.path / "preprocessing.json"
+
+    @property
     def curve(self) -> Path:
         """The figure of the two errors."""
         return self.path / "curve.png"
@@ -96,7 +101,8 @@ class RunFolder:
             for path in (self.checkpoints, self.logs):
                 if path.exists():
                     shutil.rmtree(path)
-            for path in (self.config, self.metrics, self.model, self.curve, self.result):
+            files = (self.config, self.metrics, self.model, self.curve, self.result)
+            for path in (*files, self.preprocessing):
                 path.unlink(missing_ok=True)
         except OSError as error:
             raise UserError(f"cannot clear {self.path}: {error}") from error

@@ -36,7 +36,7 @@ def refused(capsys, *words):
 
 
 def description(path):
-    from resnet_keras.models.keras_file import read_description
+    from resnet_keras.models.keras_description import read_description
 
     return read_description(path)
 

@@ -17,7 +17,8 @@ from resnet_keras.errors import UserError
 from resnet_keras.evaluation.predictors import model_probabilities, open_predictor
 from resnet_keras.export.saved_model import export, export_file, next_version
 from resnet_keras.models.build import build
-from resnet_keras.models.keras_file import load_keras_file, read_description, save_keras_file
+from resnet_keras.models.keras_description import read_description
+from resnet_keras.models.keras_file import load_keras_file, save_keras_file
 from resnet_keras.preprocessing import Preprocessing
 
 TINY = [

@@ -246,3 +246,47 @@ def test_without_averaging_the_last_weights_stay():
     optimizer.finalize_variable_values(model.trainable_variables)
     for mine, theirs in zip(model.trainable_variables, trained, strict=True):
         np.testing.assert_array_equal(mine.numpy(), theirs)
+
+
+FULL_RATE = (4, 5)
+
+
+def slowed_by_hand(weights, recipe, rates):
+    """`train_by_hand` with its own rate for each variable."""
+    weights = [weight.astype(np.float64) for weight in weights]
+    velocity = [np.zeros_like(weight) for weight in weights]
+    batches, labels = data()
+    for step, rate in enumerate(rates):
+        gradients = gradients_by_hand(weights, batches[step], labels[step])
+        for i, gradient in enumerate(gradients):
+            factor = 1.0 if i in FULL_RATE else recipe.backbone_rate
+            move = rate * factor * (gradient + recipe.decay * weights[i])
+            velocity[i] = recipe.momentum * velocity[i] - move
+            weights[i] = weights[i] + velocity[i]
+    return weights
+
+
+def headed():
+    """The network with its dense layer called as ours is."""
+    inner = network()
+    features = inner.get_layer("p").output
+    logits = keras.layers.Dense(CLASSES, name="logits", dtype="float64")(features)
+    return keras.Model(inner.inputs, logits)
+
+
+@pytest.mark.parametrize("saved", [False, True])
+def test_the_backbone_moves_at_its_own_rate(saved):
+    recipe = recipe_of(train_from="a.keras", backbone_rate=0.1)
+    model = headed()
+    before = start(model)
+    optimizer = make_optimizer(recipe)
+    if saved:
+        optimizer = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
+    trained = train(model, optimizer, 4)
+    rates = [0.5, 0.5, 0.05, 0.05]
+    by_hand = slowed_by_hand(before, recipe, rates)
+    for mine, theirs in zip(trained, by_hand, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-6, atol=1e-6)
+    # The comparison sees it.
+    alike = train_by_hand(before, recipe, rates)
+    assert max(np.abs(a - b).max() for a, b in zip(by_hand, alike, strict=True)) > 1e-2
