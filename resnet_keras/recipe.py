@@ -166,6 +166,11 @@ class Recipe:
         "steps at the warm-up rate at the start", default=0, unit="steps", low=0
     )
     warmup_rate: float = setting("the rate of those steps", default=0.01, low=0.0)
+    warmup_shape: str = setting(
+        "whether the rate stays there until the warm-up ends, or rises from there linearly",
+        default="constant",
+        choices=("constant", "linear"),
+    )
     momentum: float = setting("momentum of SGD", default=0.9, low=0.0, high=1.0)
     nesterov: bool = setting("Nesterov's momentum", default=False)
     decay: float = setting(

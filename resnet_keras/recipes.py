@@ -1,5 +1,7 @@
 """The named recipes: where the values of a run come from when no flag says otherwise."""
 
+import dataclasses
+
 from resnet_keras import architectures
 from resnet_keras.errors import unknown
 from resnet_keras.recipe import Recipe
@@ -7,6 +9,9 @@ from resnet_keras.recipe import Recipe
 # Section 4.2 warms ResNet-110 up. It says nothing of plain-110 and ResNet-1202; see
 # docs/departures.md for why they do the same here.
 WARMED_UP = ("resnet110", "resnet1202", "plain110")
+
+# Goyal et al. warm up for 5 epochs of 90.
+WARM_UP_PART = 5 / 90
 
 
 def paper(arch: str) -> dict:
@@ -95,3 +100,33 @@ def make(name: str, arch: str, **given) -> Recipe:
         raise unknown("recipe", name, RECIPES)
     architectures.parse(arch)
     return Recipe(**{"arch": arch, **RECIPES[name](arch), **given})
+
+
+def for_batch(recipe: Recipe, batch_size: int) -> Recipe:
+    """Returns the recipe for another batch: the linear scaling rule of Goyal et al., *Accurate,
+    Large Minibatch SGD*, arXiv:1706.02677, section 2.
+
+    With k times the batch the rate is k times as high and the schedule has a k-th of the steps,
+    so as many epochs. Where k is above 1 the rate rises linearly, over the first eighteenth of
+    the steps, from what it was. A cycle rises by itself.
+
+    Raises:
+        UsageError: if the schedule gets too short for its drops.
+    """
+    k = batch_size / recipe.batch_size
+    steps = max(1, round(recipe.steps / k))
+    warmed = k > 1 and recipe.schedule == "drops"
+    warm_up = {
+        "warmup_steps": max(1, round(steps * WARM_UP_PART)),
+        "warmup_rate": recipe.learning_rate,
+        "warmup_shape": "linear",
+    }
+    return dataclasses.replace(
+        recipe,
+        batch_size=batch_size,
+        learning_rate=recipe.learning_rate * k,
+        steps=steps,
+        drops=tuple(max(1, round(step / k)) for step in recipe.drops),
+        eval_every=max(1, round(recipe.eval_every / k)),
+        **(warm_up if warmed else {"warmup_steps": round(recipe.warmup_steps / k)}),
+    )

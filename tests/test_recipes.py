@@ -48,3 +48,29 @@ def test_all_make_valid_recipes(name):
     for arch in ("resnet20", "resnet110", "plain20", "resnet50"):
         given = {"train_from": "model.keras"} if name == "finetune" else {}
         assert recipes.make(name, arch, **given).arch == arch
+
+
+def test_a_larger_batch_by_the_linear_scaling_rule():
+    recipe = recipes.for_batch(Recipe("resnet20"), 1024)
+    assert (recipe.batch_size, recipe.steps, recipe.drops) == (1024, 8_000, (4_000, 6_000))
+    assert recipe.learning_rate == pytest.approx(0.8)
+    # As many images as before, and five ninetieths of them on the way up.
+    assert recipe.steps * recipe.batch_size == 64_000 * 128
+    assert (recipe.warmup_steps, recipe.warmup_rate) == (444, 0.1)
+    assert recipe.warmup_shape == "linear"
+
+
+def test_a_smaller_batch_needs_no_warm_up():
+    recipe = recipes.for_batch(Recipe("resnet20"), 32)
+    assert (recipe.steps, recipe.learning_rate, recipe.warmup_steps) == (256_000, 0.025, 0)
+    deep = recipes.for_batch(recipes.make("paper", "resnet110"), 64)
+    assert (deep.warmup_steps, deep.warmup_rate) == (800, 0.01)
+
+
+def test_a_cycle_rises_by_itself():
+    recipe = recipes.for_batch(recipes.make("fast", "resnet20"), 512)
+    assert (recipe.steps, recipe.learning_rate, recipe.warmup_steps) == (2_930, 0.8, 0)
+
+
+def test_the_batch_it_has_changes_nothing():
+    assert recipes.for_batch(Recipe("resnet20"), 128) == Recipe("resnet20")

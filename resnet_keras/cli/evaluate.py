@@ -53,6 +53,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="where the confusion matrix is drawn (default: confusion.png)",
     )
     parser.add_argument(
+        "--record",
+        action="store_true",
+        help="write the error into the SavedModel's card, as training does with its own export",
+    )
+    parser.add_argument(
         "--json", action="store_true", help="print one JSON object to standard output, no more"
     )
 
@@ -65,6 +70,10 @@ def run(args: argparse.Namespace) -> None:
     paths = [*([args.path] if args.path else []), *args.ensemble]
     if not paths or (args.ensemble and len(paths) < 2):
         raise UsageError("give one PATH, or --ensemble and two or more")
+    if args.record and (args.ensemble or args.views != "center"):
+        raise UsageError(
+            "--record is for one network and what it answers when served: --views center"
+        )
     import_tensorflow()
     if args.ensemble:
         from resnet_keras.evaluation.ensemble import evaluate_ensemble
@@ -78,10 +87,21 @@ def run(args: argparse.Namespace) -> None:
         print(json.dumps(found.to_json(), ensure_ascii=False, allow_nan=False), flush=True)
     else:
         print(found.table(), flush=True)
+    if args.record:
+        _record(found)
     # Drawn last: whatever happens to a figure, the numbers are out.
     _draw(found, figure)
     if not args.json:
         print(f"confusion matrix: {figure}")
+
+
+def _record(found):
+    from resnet_keras.export.card import record_test_error
+
+    measured = found.measurement
+    record_test_error(
+        found.path, measured.top1_error, measured.top5_error, measured.examples, found.dataset
+    )
 
 
 def _draw(found, path):

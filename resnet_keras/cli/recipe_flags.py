@@ -17,7 +17,6 @@ def add_recipe_flags(parser: argparse.ArgumentParser) -> None:
     source = parser.add_argument_group("recipe")
     source.add_argument(
         "--recipe",
-        default="paper",
         metavar="NAME",
         help=f"where the values come from: {', '.join(recipes.RECIPES)} (default: paper)",
     )
@@ -30,6 +29,12 @@ def add_recipe_flags(parser: argparse.ArgumentParser) -> None:
         default=1.0,
         metavar="X",
         help="shorten the whole schedule alike: 0.1 for a tenth (default: 1)",
+    )
+    source.add_argument(
+        "--scale-lr",
+        action="store_true",
+        help="fit the schedule to --batch-size: the rate in proportion, as many epochs, a linear "
+        "warm-up; see docs/scaling.md",
     )
     values = parser.add_argument_group("values of the recipe, over those it brings")
     for spec in dataclasses.fields(Recipe):
@@ -45,6 +50,11 @@ def recipe_from(args: argparse.Namespace) -> Recipe:
     """
     names = [spec.name for spec in dataclasses.fields(Recipe)]
     given = {name: getattr(args, name) for name in names if hasattr(args, name)}
+    if args.config and args.recipe is not None:
+        raise UsageError("--config and --recipe both say where the values come from: give one")
+    batch_size = given.pop("batch_size", None) if args.scale_lr else None
+    if args.scale_lr and batch_size is None:
+        raise UsageError("--scale-lr fits the schedule to a batch: give --batch-size too")
     if given.get("train_from") and not args.config:
         given = {**_network_of(given["train_from"], given.get("arch")), **given}
     if args.config:
@@ -61,7 +71,10 @@ def recipe_from(args: argparse.Namespace) -> Recipe:
             "file says it"
         )
     else:
-        recipe = recipes.make(args.recipe, given.pop("arch"), **given)
+        name = "paper" if args.recipe is None else args.recipe
+        recipe = recipes.make(name, given.pop("arch"), **given)
+    if args.scale_lr:
+        recipe = recipes.for_batch(recipe, batch_size)
     return recipe if args.steps_scale == 1.0 else recipe.scaled(args.steps_scale)
 
 

@@ -12,7 +12,8 @@ from resnet_keras.reporting.runs import Run
 PAPER_STEPS = {"cifar": 64_000, "imagenet": 600_000, "vgg": 600_000}
 # Networks under equal conditions may be drawn into one figure: they differ in the network, in the
 # warm-up that goes with it, and in what changes how a run is computed rather than what.
-_NETWORK = ("arch", "option", "projection", "bottleneck_stride", "warmup_steps", "warmup_rate")
+_NETWORK = ("arch", "option", "projection", "bottleneck_stride", "warmup_steps", "warmup_rate",
+            "warmup_shape")  # fmt: skip
 _EXECUTION = ("seed", "eval_every", "precision", "deterministic", "devices")
 
 

@@ -84,6 +84,9 @@ def read_run(path: str | os.PathLike) -> Run:
         recipe = Recipe.from_json(config.get("recipe", config))
     except UsageError as error:
         raise UserError(f"{path / CONFIG}: {error}") from error
+    if recipe.augmentation is None:
+        # Written before there was a choice.
+        recipe = dataclasses.replace(recipe, augmentation="pad")
     metrics = read_metrics(path / METRICS)
     return Run(path.resolve().name, path, recipe, metrics, config)
 

@@ -1,26 +1,24 @@
 """One run, from a recipe to a measured export."""
 
 import dataclasses
-from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
 from resnet_keras.artefact import Description
-from resnet_keras.data.dataset import Dataset, Images
+from resnet_keras.data.dataset import Images
 from resnet_keras.data.holdout import holdout
 from resnet_keras.data.image_files import Files
 from resnet_keras.data.load import load_for
-from resnet_keras.data.prepare import IMAGE_SIZE, preprocessing_for
-from resnet_keras.errors import UsageError, UserError
+from resnet_keras.data.prepare import preprocessing_for
+from resnet_keras.errors import UsageError
 from resnet_keras.evaluation.measure import BATCH_SIZE, Measurement, measure
 from resnet_keras.evaluation.predictors import model_probabilities, open_predictor
 from resnet_keras.export.card import record_test_error
 from resnet_keras.export.saved_model import export
 from resnet_keras.files import make_folder
 from resnet_keras.models.keras_file import save_keras_file
-from resnet_keras.preprocessing import Preprocessing
 from resnet_keras.recipe import Recipe
 from resnet_keras.reporting.curve import draw_curve
 from resnet_keras.training import (
@@ -36,53 +34,12 @@ from resnet_keras.training.callbacks import Journey
 from resnet_keras.training.data_record import check_same_files, data_record
 from resnet_keras.training.fit import board, compiled_model, fit
 from resnet_keras.training.metrics_log import Row
+from resnet_keras.training.places import Places, Result
 from resnet_keras.training.progress import Progress
 from resnet_keras.training.recalibrate import recalibrate
 from resnet_keras.training.run_folder import RunFolder, read_json, write_json
 from resnet_keras.training.schedule import learning_rate
-
-RESUME = ("auto", "must", "never")
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where a run reads and writes, and how: nothing of it changes what is computed.
-
-    Attributes:
-        data_dir: where the data set is; `None` looks in the usual places.
-        runs_dir: the folder of run folders.
-        export_dir: the folder of exports.
-        name: the run's and the export's name; `None` makes both of the recipe.
-        resume: `"auto"` goes on where a checkpoint is, `"must"` fails without one, `"never"`
-            starts over.
-        checkpoint_every: steps between checkpoints; `None` saves every two minutes.
-    """
-
-    data_dir: str | None = None
-    runs_dir: str = "runs"
-    export_dir: str = "saved_models"
-    name: str | None = None
-    resume: str = "auto"
-    checkpoint_every: int | None = None
-
-
-@dataclass(frozen=True)
-class Result:
-    """How a run ended.
-
-    Attributes:
-        stopped_by: the number of the signal that interrupted it; `None` if it is complete.
-        run: the run's folder.
-        export: the SavedModel's version folder.
-        test_error: percent, measured on that SavedModel.
-        validation_error: percent, on the images held out, where the run ended with them.
-    """
-
-    stopped_by: int | None
-    run: Path
-    export: Path | None = None
-    test_error: float | None = None
-    validation_error: float | None = None
+from resnet_keras.training.take_up import already_done, already_scored, for_dataset, take_up
 
 
 def run(
@@ -144,12 +101,12 @@ def _run(recipe, places, folder, progress, held_out):
         dataset = dataclasses.replace(dataset, test=dataset.test.take(slice(0)))
     goes_on = places.resume != "never" and bool(checkpoint.paths(folder.checkpoints))
     origin = finetune.origin(recipe, folder, goes_on)
-    recipe = _for_dataset(recipe, dataset, origin)
+    recipe = for_dataset(recipe, dataset, origin)
     machine = hardware.choose(recipe)
     recipe = hardware.resolved(recipe, machine)
     with folder.locked():
-        saved = _take_up(folder, recipe, places.resume, progress)
-        done = (_already_scored if held_out else _already_done)(folder, progress)
+        saved = take_up(folder, recipe, places.resume, progress)
+        done = (already_scored if held_out else already_done)(folder, progress)
         if done:
             return done
         return _Run(recipe, places, folder, dataset, origin, machine, progress).go(saved)
@@ -335,61 +292,3 @@ class _Run:
         if saved:
             progress.line(f"going on after step {saved.step} of {recipe.steps}")
         progress.line(f"writing to {self.folder.path}")
-
-
-def _for_dataset(recipe: Recipe, dataset: Dataset, origin: Preprocessing | None) -> Recipe:
-    if recipe.flip and not dataset.flip:
-        raise UsageError(f"a mirror changes the classes of {dataset.name}: leave out --flip")
-    flip = dataset.flip if recipe.flip is None else recipe.flip
-    in_files = isinstance(dataset.train, Files)
-    if recipe.augmentation == "scale" and not in_files:
-        raise UsageError(
-            f"--augmentation scale cuts images out of files; those of {dataset.name} are in memory "
-            "and have one size. Received: --augmentation scale; --augmentation pad would work"
-        )
-    augmentation = recipe.augmentation or ("scale" if in_files else "pad")
-    usual = (min(origin.size) if origin else IMAGE_SIZE) if in_files else None
-    size = recipe.image_size or usual
-    return dataclasses.replace(recipe, flip=flip, augmentation=augmentation, image_size=size)
-
-
-def _take_up(folder, recipe, resume, progress):
-    """Decides whether to go on; returns the checkpoint to go on from, or `None` to start."""
-    if resume == "never":
-        folder.clear()
-    if folder.config.exists():
-        folder.check_same(recipe)
-        saved = checkpoint.load_newest(folder.checkpoints, progress.line)
-        if saved:
-            return saved
-    elif checkpoint.paths(folder.checkpoints):
-        raise UserError(
-            f"{folder.path} has checkpoints but no config.json that says of what: put it back, "
-            "choose another --name, or start over with --resume never"
-        )
-    if resume == "must":
-        raise UserError(f"--resume must: there is no checkpoint in {folder.checkpoints}")
-    folder.clear()
-    return None
-
-
-def _already_done(folder, progress) -> Result | None:
-    """Returns the result of a run that is complete and whose export is still there."""
-    if not folder.result.exists():
-        return None
-    values = read_json(folder.result)
-    export, error = values.get("export"), values.get("test_error")
-    if not (isinstance(export, str) and isinstance(error, int | float) and Path(export).is_dir()):
-        progress.line(f"{folder.path} is complete but its export {export} is not there: once more")
-        return None
-    progress.line(
-        f"{folder.path} is complete: test error {error:.2f} % on {export}. "
-        "--resume never starts over"
-    )
-    return Result(None, folder.path, Path(export), error)
-
-
-def _already_scored(folder, progress) -> Result | None:
-    """Returns the result of a run that ended with the images held out."""
-    error = read_json(folder.result).get("validation_error") if folder.result.exists() else None
-    return None if error is None else Result(None, folder.path, validation_error=error)

@@ -22,8 +22,16 @@ def learning_rate(recipe: Recipe, step: int) -> float:
     """Returns the rate that step number `step`, from 0 on, is taken with."""
     if recipe.schedule == "one_cycle":
         return one_cycle_rate(step, recipe.learning_rate, recipe.steps, peak_step(recipe))
+    if rises_linearly(recipe) and step < recipe.warmup_steps:
+        risen = step / recipe.warmup_steps
+        return recipe.warmup_rate + risen * (recipe.learning_rate - recipe.warmup_rate)
     starts, rates = rate_pieces(recipe)
     return rates[bisect.bisect_right(starts, step) - 1]
+
+
+def rises_linearly(recipe: Recipe) -> bool:
+    """Whether the rate rises during the warm-up, instead of waiting for its end."""
+    return recipe.warmup_steps > 0 and recipe.warmup_shape == "linear"
 
 
 def peak_step(recipe: Recipe) -> int:
@@ -40,7 +48,8 @@ def one_cycle_rate(step: int, peak: float, steps: int, peak_step: int) -> float:
 
 
 def keras_schedule(recipe: Recipe):
-    """Returns the same as a `keras.optimizers.schedules.PiecewiseConstantDecay`, or a cycle."""
+    """Returns the same as a `keras.optimizers.schedules.PiecewiseConstantDecay`, or a cycle,
+    or with a linear rise before it."""
     import keras
 
     if recipe.schedule == "one_cycle":
@@ -53,6 +62,11 @@ def keras_schedule(recipe: Recipe):
         starts, rates = [0, recipe.steps], rates * 2
     # Keras keeps a value while step <= boundary: the piece that begins at step 32,000 has the
     # boundary 31,999.
-    return keras.optimizers.schedules.PiecewiseConstantDecay(
+    pieces = keras.optimizers.schedules.PiecewiseConstantDecay(
         [start - 1 for start in starts[1:]], rates
     )
+    if rises_linearly(recipe):
+        from resnet_keras.training.rising import Rising
+
+        return Rising(recipe.warmup_rate, recipe.learning_rate, recipe.warmup_steps, pieces)
+    return pieces

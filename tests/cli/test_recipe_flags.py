@@ -191,3 +191,22 @@ def test_any_command_line_is_a_recipe_or_a_usage_error(argv):
             return
     assert Recipe.from_json(recipe.to_json()) == recipe
     assert "/" not in recipe.run_name
+
+
+def test_scale_lr_fits_the_schedule_to_the_batch():
+    recipe = recipe_of("--arch", "resnet20", "--batch-size", "512", "--scale-lr")
+    assert recipe == recipes.for_batch(Recipe("resnet20"), 512)
+    shortened = recipe_of(
+        *("--arch", "resnet20", "--batch-size", "512", "--scale-lr", "--steps-scale", "0.1")
+    )
+    assert shortened.steps == 1_600 and shortened.learning_rate == pytest.approx(0.4)
+    with pytest.raises(UsageError, match="give --batch-size too"):
+        recipe_of("--arch", "resnet20", "--scale-lr")
+
+
+def test_config_and_recipe_are_two_words_for_one_thing(tmp_path):
+    write_json(tmp_path / "config.json", {"recipe": Recipe("resnet8").to_json()})
+    file = str(tmp_path / "config.json")
+    assert recipe_of("--config", file) == Recipe("resnet8")
+    with pytest.raises(UsageError, match="--config and --recipe"):
+        recipe_of("--config", file, "--recipe", "paper")

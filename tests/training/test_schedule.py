@@ -122,3 +122,22 @@ def test_a_shortened_cycle_is_the_same_cycle():
     recipe = recipes.make("fast", "resnet20").scaled(0.1)
     assert recipe.steps == 1172 and recipe.schedule == "one_cycle"
     assert learning_rate(recipe, round(0.2 * 1172)) == pytest.approx(0.2)
+
+
+def test_linear_warm_up():
+    recipe = Recipe("resnet20", warmup_steps=10, warmup_rate=0.1, warmup_shape="linear",
+                    learning_rate=0.8, drops=(20, 30), steps=40)  # fmt: skip
+    expected = [0.1 + 0.07 * step for step in range(10)] + [0.8] * 10 + [0.08] * 10 + [0.008] * 10
+    schedule = keras_schedule(recipe)
+    assert [learning_rate(recipe, step) for step in range(40)] == pytest.approx(expected)
+    assert [float(schedule(np.int64(step))) for step in range(40)] == pytest.approx(expected)
+
+
+def test_linear_warm_up_can_be_saved():
+    import keras
+
+    recipe = recipes.for_batch(Recipe("resnet20"), 1024)
+    schedule = keras_schedule(recipe)
+    again = keras.optimizers.schedules.deserialize(keras.optimizers.schedules.serialize(schedule))
+    for step in (0, 100, recipe.warmup_steps, recipe.drops[0], recipe.steps - 1):
+        assert float(again(step)) == float(schedule(step))
