@@ -1,8 +1,8 @@
 """Makes the twin of an export that TF Serving may batch: `serving_default` alone.
 
-    python deploy/batched.py saved_models/resnet32-A/1
+    python deploy/batched.py saved_models/resnet20-A/1
 
-writes `saved_models/resnet32-A-batched/1`. TF Serving batches all signatures of a model or none.
+writes `saved_models/resnet20-A-batched/1`. TF Serving batches all signatures of a model or none.
 In a batch the requests of several clients fail together, and a bad JPEG makes `classify_bytes`
 fail; so a batched model must not have that signature.
 """
@@ -69,7 +69,7 @@ def _keep_warmup(path):
 def main() -> int:
     """Parses, makes the twin, says where it is."""
     parser = argparse.ArgumentParser(description="Make the twin of an export that may be batched.")
-    parser.add_argument("version", type=Path, help="such as saved_models/resnet32-A/1")
+    parser.add_argument("version", type=Path, help="such as saved_models/resnet20-A/1")
     args = parser.parse_args()
     try:
         print(make_twin(args.version))

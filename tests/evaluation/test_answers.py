@@ -187,3 +187,18 @@ def test_the_command_prints_each_member_and_the_ensemble(free, few_digits, capsy
     assert printed.count("top-1 error") == 4 and "ensemble of 2 on digits" in printed
     assert command("evaluate", ["--ensemble", paths[0]], "evaluate") == 2
     assert "two or more" in capsys.readouterr().err
+
+
+def test_the_error_is_recorded_in_the_savedmodels_card(free, few_digits, capsys, tmp_path):
+    figure = ["--confusion", str(tmp_path / "c.png")]
+    version = str(free[2])
+    assert command("evaluate", [*figure, version, "--record", "--json"], "evaluate") == 0
+    found = json.loads(capsys.readouterr().out)
+    card = open_predictor(version).description.card
+    assert card["test_error"]["top1_percent"] == pytest.approx(found["top1_error"], abs=1e-4)
+    assert card["test_error"]["examples"] == 30
+    for flags in (["--views", "10crop"], ["--ensemble", version]):
+        assert command("evaluate", [*figure, version, "--record", *flags], "evaluate") == 2
+    # A .keras file has no card of its own to be changed.
+    file = str(free[3] / "free.keras")
+    assert command("evaluate", [*figure, file, "--record"], "evaluate") == 1
