@@ -2,7 +2,6 @@
 
 from resnet_keras.data import digits, folder, imagenet, locate, tfds
 from resnet_keras.data.dataset import Dataset
-from resnet_keras.data.soundness import without_corrupt
 from resnet_keras.errors import UsageError, unknown
 from resnet_keras.recipe import Recipe
 
@@ -59,8 +58,7 @@ def load(
             "--validation-size holds training images out"
         )
     if name in (FOLDER, imagenet.NAME):
-        dataset = _in_files(name, data_dir, validation_fraction)
-        return without_corrupt(dataset) if skip_corrupt else dataset
+        return _in_files(name, data_dir, validation_fraction, skip_corrupt)
     if name in _LOADERS:
         if image_size not in (None, _SIZE):
             raise UsageError(
@@ -76,5 +74,14 @@ def load(
         raise UsageError(f"{unknown('data set', name, KNOWN)}; {error}") from error
 
 
-def _in_files(name, data_dir, validation_fraction):
-    return imagenet.load(data_dir) if name != FOLDER else folder.load(data_dir, validation_fraction)
+def _in_files(name, data_dir, validation_fraction, skip_corrupt):
+    if name == FOLDER:
+        dataset = folder.load(data_dir, validation_fraction)
+    else:
+        dataset = imagenet.load(data_dir)
+    if not skip_corrupt:
+        return dataset
+    # Decoding takes TensorFlow, which takes seconds to import.
+    from resnet_keras.data.soundness import without_corrupt
+
+    return without_corrupt(dataset)

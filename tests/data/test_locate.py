@@ -141,10 +141,10 @@ def test_registry(monkeypatch, tmp_path):
     assert load.load("cifar10", str(tmp_path)) == (CIFAR10[0], path)
     assert load.load("cifar100") == ("tfds", "cifar100")
     assert load.load("mnist", "/d", 28) == ("tfds", "mnist", "/d", 28)
-    assert load.KNOWN == ("cifar10", "cifar100", "digits")
+    assert load.KNOWN == ("cifar10", "cifar100", "digits", "folder", "imagenet2012")
 
 
-@pytest.mark.parametrize("name", load.KNOWN)
+@pytest.mark.parametrize("name", ["cifar10", "cifar100", "digits"])
 def test_image_size_of_sets_that_have_one(name):
     with pytest.raises(UsageError, match=f"{name} have 32x32 pixels.*Received: 64"):
         load.load(name, None, 64)
@@ -158,7 +158,8 @@ def test_unknown_names_list_ours_and_the_nearest(monkeypatch):
     with pytest.raises(UsageError) as caught:
         load.load("cifr10")
     assert str(caught.value) == (
-        "unknown data set 'cifr10'; known: cifar10, cifar100, cifar10_n, digits"
+        "unknown data set 'cifr10'; known: cifar10, cifar100, cifar10_n, folder, imagenet2012, "
+        "digits"
     )
 
 

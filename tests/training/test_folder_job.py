@@ -64,16 +64,16 @@ def test_trained_measured_exported_and_asked(tmp_path, data):
     result = run(RECIPE, places(tmp_path, data))
     found = load("folder", data)
     measured = evaluate(result.export, None, data)
-    assert measured.measurement.examples == len(found.test) == 8
+    assert measured.measurement.examples == len(found.test) == 9  # three of each class
     assert measured.class_names == ("7", "dark", "größer")
     assert measured.measurement.top1_error == result.test_error
     wrong = errors_on_bytes(result.export, found.test, found.class_names)
-    assert 100 * wrong / 8 == result.test_error
+    assert 100 * wrong / 9 == result.test_error
     # What was left to the data set is written down.
     recipe = read_recipe(result.run / "config.json")
     assert (recipe.augmentation, recipe.image_size, recipe.flip) == ("scale", 16, True)
     config = json.loads((result.run / "config.json").read_text())
-    assert "8 of 40 images are kept for the test" in config["data"]["notes"]
+    assert "9 of 40 images are kept for the test" in config["data"]["notes"]
 
 
 def test_one_mean_a_channel_leaves_the_size_free(tmp_path, data):
@@ -89,7 +89,7 @@ def test_the_share_for_the_test_goes_with_the_network(tmp_path, data):
 
     recipe = dataclasses.replace(RECIPE, validation_fraction=0.5, steps=1)
     result = run(recipe, places(tmp_path, data))
-    assert evaluate(result.export, None, data).measurement.examples == 20
+    assert evaluate(result.export, None, data).measurement.examples == 7 + 6 + 6
 
 
 def test_broken_off_and_gone_on_is_the_same_to_the_bit(tmp_path, data):
@@ -135,7 +135,7 @@ def test_a_damaged_file_stops_the_run_with_its_path_or_is_left_out(tmp_path, dat
     assert bad in str(caught.value) and "--skip-corrupt" in str(caught.value)
     result = run(dataclasses.replace(RECIPE, skip_corrupt=True), places(tmp_path, data, "sound"))
     config = json.loads((result.run / "config.json").read_text())
-    assert config["train_examples"] == 31
+    assert config["train_examples"] == 30
     assert any("skipped 1 files" in note and bad in note for note in config["data"]["notes"])
 
 
