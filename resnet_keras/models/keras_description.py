@@ -19,9 +19,9 @@ def read_description(path: Path) -> Description:
         UserError: if there is no such file, or it has no description.
     """
     path = Path(path)
-    if not path.is_file():
-        raise UserError(f"there is no file {path}")
     try:
+        if not path.is_file():
+            raise UserError(f"there is no file {path}")
         with zipfile.ZipFile(path) as archive:
             values = json.loads(archive.read(MEMBER))
     except KeyError:

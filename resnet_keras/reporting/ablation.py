@@ -12,7 +12,7 @@ BASE = "fast"
 # What all runs of the ablation have in common, or what does not change what is learnt.
 _ASIDE = (
     "arch", "option", "steps", "eval_every", "validation_size", "seed", "precision", "devices",
-    "flip", "deterministic",
+    "flip", "deterministic", "augmentation",
 )  # fmt: skip
 
 

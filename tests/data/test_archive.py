@@ -119,7 +119,9 @@ def test_missing_files(tmp_path):
         read(tmp_path)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(
+    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60
+)
 @given(st.floats(0, 0.95))
 def test_truncated_archives_are_named(tmp_path, share):
     content = pack(tmp_path / "whole.tar.gz", *official()).read_bytes()
@@ -137,7 +139,9 @@ def test_truncation_in_a_file_is_called_truncation(tmp_path):
         read(path)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
+@settings(
+    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100
+)
 @given(st.data())
 def test_damaged_archives_raise_nothing_else(tmp_path, data):
     path = tmp_path / "a.tar.gz"

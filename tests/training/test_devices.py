@@ -51,6 +51,7 @@ def test_without_them_each_device_normalizes_its_own_part(tmp_path):
     assert len(two) == 2 and all(0.5 < loss < 10 for loss in two)
 
 
+@pytest.mark.slow
 def test_fine_tuning_on_two_devices_computes_what_it_does_on_one(tmp_path):
     path = tmp_path / "backbone.keras"
     keras.utils.set_random_seed(0)

@@ -85,7 +85,7 @@ def test_the_best_trial_is_a_config_that_train_takes(done, tmp_path, monkeypatch
 
 
 def test_poisoned_test_images_change_no_score(done, tmp_path, monkeypatch):
-    real = loading.load
+    real = loading.load_for
 
     def poisoned(*args):
         dataset = real(*args)
@@ -93,7 +93,7 @@ def test_poisoned_test_images_change_no_score(done, tmp_path, monkeypatch):
         object.__setattr__(dataset, "test", Images(images, np.zeros_like(dataset.test.labels)))
         return dataset
 
-    monkeypatch.setattr(job, "load", poisoned)
+    monkeypatch.setattr(job, "load_for", poisoned)
     assert results(go(tmp_path).folder) == results(done.folder)
 
 
