@@ -2,12 +2,16 @@
 
 import tensorflow as tf
 
+from resnet_keras.data.share import Share
+
 # Each use of randomness has a tag of its own, so that no two of them draw the same numbers.
 _AUGMENT_TAG = 2
 _MIRROR_TAG = 3
 
 
-def flip_and_crop(images, seed: int, step, pad: int, flip: bool, mirrored=None):
+def flip_and_crop(
+    images, seed: int, step, pad: int, flip: bool, mirrored=None, share: Share | None = None
+):
     """Mirrors half of the images, pads all with zeros and cuts the old size out at random.
 
     Args:
@@ -17,13 +21,17 @@ def flip_and_crop(images, seed: int, step, pad: int, flip: bool, mirrored=None):
         pad: pixels on each side; 0 does not crop.
         flip: whether to mirror.
         mirrored: bool `(N,)`, which images to mirror where that is not left to chance.
+        share: which images of the step's batch these are; `None` for all of them.
 
     Returns:
         Images of the same shape and dtype. Each image is, independently of the others, one of
         the `(2 pad + 1)²` crops of itself or of its mirror image, all equally likely.
     """
     count, height, width, channels = (int(side) for side in images.shape)
-    by_chance, top, left = _choices(count, seed, step, pad, flip)
+    share = share or Share.all(count)
+    by_chance, top, left = (
+        share.of(drawn) for drawn in _choices(share.batch_size, seed, step, pad, flip)
+    )
     mirrored = by_chance if mirrored is None else mirrored
     padded = tf.pad(images, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
     # One gather does it all: for each pixel of the result, the pixel of the padded original.

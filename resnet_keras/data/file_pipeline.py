@@ -6,13 +6,14 @@ from resnet_keras.data import augment, order, scale_crop
 from resnet_keras.data.image_files import Files
 from resnet_keras.data.lighting import light, normalize_lit
 from resnet_keras.data.reading import path_tensor
+from resnet_keras.data.share import Share
 from resnet_keras.data.transforms import decode, resize
 from resnet_keras.preprocessing import Preprocessing
 from resnet_keras.recipe import Recipe
 
 
 def file_batches(
-    train: Files, preprocessing: Preprocessing, recipe: Recipe, start: int
+    train: Files, preprocessing: Preprocessing, recipe: Recipe, start: int, share: Share
 ) -> tf.data.Dataset:
     """Yields the steps' batches; see `pipeline.training_batches`.
 
@@ -29,7 +30,7 @@ def file_batches(
         """What is to be done to each image of a step."""
         draws = scale_crop.draws(count, seed, step)
         by_chance = tf.logical_and(draws[:, 3] % 2 == 1, bool(recipe.flip))
-        return {
+        whole = {
             "step": tf.fill((count,), step),
             "path": tf.gather(paths, indices),
             "label": tf.gather(labels, indices),
@@ -37,6 +38,7 @@ def file_batches(
             "mirrored": turns(step, indices) if alternate else by_chance,
             "light": light(count, seed, step, recipe.lighting),
         }
+        return {name: share.of(values) for name, values in whole.items()}
 
     def picture(one):
         """One image as the network takes it."""
@@ -52,7 +54,7 @@ def file_batches(
     def finish(images, labels, steps, mirrored):
         if not by_scale:
             images = augment.flip_and_crop(
-                images, seed, steps[0], recipe.pad, bool(recipe.flip), mirrored
+                images, seed, steps[0], recipe.pad, bool(recipe.flip), mirrored, share
             )
         return images, labels
 
@@ -60,4 +62,4 @@ def file_batches(
     indices = order.index_batches(seed, count, len(train), start)
     each = tf.data.Dataset.zip(steps, indices).map(plan).unbatch()
     pictures = each.map(picture, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return pictures.batch(count, drop_remainder=True).map(finish)
+    return pictures.batch(share.count, drop_remainder=True).map(finish)

@@ -10,6 +10,7 @@ from PIL import Image
 from resnet_keras.data import augment, lighting, order, pipeline, prepare, scale_crop
 from resnet_keras.data.dataset import Dataset
 from resnet_keras.data.image_files import Files
+from resnet_keras.data.share import Share
 from resnet_keras.data.transforms import decode, normalize, resize
 from resnet_keras.preprocessing import Preprocessing
 from resnet_keras.recipe import Recipe
@@ -35,8 +36,8 @@ def recipe_of(**changes):
     return Recipe("resnet8", **{**values, **changes})
 
 
-def batches(files, recipe, start=0):
-    made = pipeline.training_batches(files, CUT, recipe, start)
+def batches(files, recipe, start=0, share=None):
+    made = pipeline.training_batches(files, CUT, recipe, start, share)
     return [(images.numpy(), labels.numpy()) for images, labels in made]
 
 
@@ -54,6 +55,25 @@ def test_start_anywhere(files, augmentation, start):
     for (images, labels), (again, labels_again) in zip(whole[start:], rest, strict=True):
         np.testing.assert_array_equal(images, again)
         np.testing.assert_array_equal(labels, labels_again)
+
+
+@pytest.mark.parametrize("augmentation", ["scale", "pad"])
+def test_shares_laid_side_by_side_are_the_whole_batch(files, augmentation):
+    recipe = recipe_of(augmentation=augmentation, lighting=0.1, steps=3)
+    whole = batches(files, recipe)
+    parts = [batches(files, recipe, share=Share(5, *part)) for part in ((0, 2), (2, 3))]
+    for (images, labels), *shares in zip(whole, *parts, strict=True):
+        np.testing.assert_array_equal(np.concatenate([part[0] for part in shares]), images)
+        np.testing.assert_array_equal(np.concatenate([part[1] for part in shares]), labels)
+
+
+def test_of_a_share_no_other_files_are_read(files, tmp_path):
+    recipe = recipe_of(augmentation="scale", steps=1)
+    paths = list(files.paths)
+    for index in indices_of(files, recipe)[0][2:]:
+        paths[index] = str(tmp_path / "missing.jpg")
+    part = batches(Files(tuple(paths), files.labels), recipe, share=Share(5, 0, 2))
+    np.testing.assert_array_equal(part[0][0], batches(files, recipe)[0][0][:2])
 
 
 def test_each_image_is_cut_mirrored_and_lit_as_its_place_says(files):

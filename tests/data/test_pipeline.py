@@ -5,6 +5,7 @@ import pytest
 
 from resnet_keras.data import augment, order, pipeline
 from resnet_keras.data.dataset import Images
+from resnet_keras.data.share import Share
 from resnet_keras.preprocessing import Preprocessing
 from resnet_keras.recipe import Recipe
 
@@ -25,8 +26,9 @@ def recipe_of(**changes):
     return Recipe("resnet8", **{**values, **changes})
 
 
-def batches(train, recipe, start=0, **kwargs):
-    made = pipeline.training_batches(train, preprocessing_of(train, **kwargs), recipe, start)
+def batches(train, recipe, start=0, share=None, **kwargs):
+    preprocessing = preprocessing_of(train, **kwargs)
+    made = pipeline.training_batches(train, preprocessing, recipe, start, share)
     return [(images.numpy(), labels.numpy()) for images, labels in made]
 
 
@@ -173,3 +175,15 @@ def test_alternate_flip_shows_each_image_both_ways_round():
             seen.setdefault(int(index), []).append(turned)
     assert all(sorted(turns) == [False, True] for turns in seen.values()) and len(seen) == 28
     assert_equal(batches(train, recipe, 5), made[5:])
+
+
+@pytest.mark.parametrize("alternate", [False, True])
+def test_shares_laid_side_by_side_are_the_whole_batch(alternate):
+    train, recipe = train_of(), recipe_of(alternate_flip=alternate, lighting=0.1)
+    whole = batches(train, recipe, 2)
+    parts = [batches(train, recipe, 2, Share(7, *part)) for part in ((0, 3), (3, 4))]
+    together = [
+        (np.concatenate([a, c]), np.concatenate([b, d]))
+        for (a, b), (c, d) in zip(*parts, strict=True)
+    ]
+    assert_equal(together, whole)
