@@ -5,6 +5,8 @@ import os
 import sys
 import tempfile
 
+from resnet_keras.errors import UserError
+
 
 def import_tensorflow() -> None:
     """Imports TensorFlow and Keras, and keeps to itself what they print on the way.
@@ -15,19 +17,32 @@ def import_tensorflow() -> None:
     everything.
     """
     if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
-        import keras
+        import keras  # noqa: F401
         import tensorflow
 
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _standard_error_held_back():
-        import keras  # noqa: F401
+        _import_keras()
         import tensorflow
 
+        if os.environ.get("KERAS_BACKEND") == "jax":
+            # It decodes and augments images then; the GPU's memory is JAX's.
+            tensorflow.config.set_visible_devices([], "GPU")
         # Looks for GPUs now, while nobody listens.
         tensorflow.config.list_physical_devices()
         if not tensorflow.config.list_physical_devices("GPU"):
             tensorflow.config.list_logical_devices()
+
+
+def _import_keras():
+    try:
+        import keras  # noqa: F401
+    except ModuleNotFoundError as error:
+        backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+        if error.name not in (backend, f"{backend}lib"):
+            raise
+        raise UserError(f"KERAS_BACKEND={backend}, but {error.name} is not installed") from error
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 import argparse
 
+from resnet_keras.cli import several
 from resnet_keras.cli.backend import import_tensorflow
 from resnet_keras.cli.recipe_flags import add_recipe_flags, recipe_from
 from resnet_keras.files import one_component
@@ -44,6 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="steps between checkpoints (default: as many as take about two minutes)",
     )
+    several.add_flags(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -52,7 +54,9 @@ def run(args: argparse.Namespace) -> int:
     # Said now, not after the seconds that TensorFlow takes.
     if args.name is not None:
         one_component(args.name, "--name")
+    several.check(args)
     import_tensorflow()
+    processes = several.join(args, recipe)
     from resnet_keras.training.job import Places, run
 
     result = run(
@@ -65,6 +69,7 @@ def run(args: argparse.Namespace) -> int:
             resume=args.resume,
             checkpoint_every=args.checkpoint_every,
         ),
+        processes=processes,
     )
     if result.stopped_by:
         return _SIGNAL_STATUS + result.stopped_by

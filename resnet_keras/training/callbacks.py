@@ -19,6 +19,7 @@ import numpy as np
 from resnet_keras.errors import UserError
 from resnet_keras.recipe import Recipe
 from resnet_keras.training import checkpoint, signals, state
+from resnet_keras.training.processes import ALONE, LOOK_EVERY, Processes
 from resnet_keras.training.progress import Progress
 
 
@@ -36,12 +37,15 @@ class Journey:
         seconds_before: wall time of the run before this process.
         metrics: the running loss and accuracy since the last row.
         recipe: the run's.
+        sync: brings the model's variables up to date, where the backend keeps them elsewhere
+            while it trains (JAX).
         below_80_at: the step at which the training error fell below 80 %, if it has.
         stopped_by: the signal that asked it to end, if one did.
     """
 
     recipe: Recipe
     metrics: list[keras.Metric]
+    sync: Callable[[], None] = lambda: None
     start: int = 0
     step: int = 0
     seconds_before: float = 0.0
@@ -60,6 +64,7 @@ class Journey:
     @property
     def loss(self) -> float:
         """Mean cross-entropy since the last row."""
+        self.sync()
         return float(self.metrics[0].result())
 
     @property
@@ -77,6 +82,7 @@ class Journey:
     @property
     def counts(self) -> tuple[float, float]:
         """Images answered rightly and images seen, since the last row, over all devices."""
+        self.sync()
         right, count = self.metrics[1].variables
         # Under MirroredStrategy each replica has a part of the sum; this adds them up.
         return float(keras.ops.convert_to_numpy(right)), float(keras.ops.convert_to_numpy(count))
@@ -94,6 +100,7 @@ class Journey:
 
     def new_interval(self) -> None:
         """Forgets metrics and speed: a row was written."""
+        self.sync()
         for metric in self.metrics:
             metric.reset_state()
         self._trained_seconds, self._trained_steps = 0.0, 0
@@ -229,6 +236,7 @@ class WriteRows(keras.callbacks.Callback):
         """Evaluates if it is time."""
         step, recipe = self.journey.step, self.journey.recipe
         if step % recipe.eval_every == 0 and step < recipe.steps:
+            self.journey.sync()
             self.write_row()
             self.journey.new_interval()
 
@@ -261,6 +269,7 @@ class SaveCheckpoints(keras.callbacks.Callback):
     def save(self):
         """Saves this step, unless it is saved already."""
         if self.saved_step != self.journey.step:
+            self.journey.sync()
             arrays = state.capture(self.model, self.journey.metrics)
             _refuse_non_finite(arrays, self.journey.step, self.folder)
             extra = {"seconds": self.journey.seconds, "below_80_at": self.journey.below_80_at}
@@ -270,11 +279,18 @@ class SaveCheckpoints(keras.callbacks.Callback):
 
 
 class EndOnSignal(keras.callbacks.Callback):
-    """On SIGTERM or Ctrl-C lets the step end, saves, and stops. A second signal ends it at once."""
+    """On SIGTERM or Ctrl-C lets the step end, saves, and stops. A second signal ends it at once.
 
-    def __init__(self, journey: Journey, checkpoints: SaveCheckpoints):
+    Of several processes all stop after the same step, whichever was asked to.
+
+    Args:
+        save: saves the step.
+        processes: those that train together.
+    """
+
+    def __init__(self, journey: Journey, save: Callable[[], None], processes: Processes = ALONE):
         super().__init__()
-        self.journey, self.checkpoints = journey, checkpoints
+        self.journey, self.save, self.processes = journey, save, processes
         self.taken = signals.Taken(self._note)
 
     def on_train_begin(self, logs=None):
@@ -283,8 +299,18 @@ class EndOnSignal(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         """Stops if a signal came."""
-        if self.journey.stopped_by and self.journey.step < self.journey.recipe.steps:
-            self.checkpoints.save()
+        journey = self.journey
+        if journey.step == journey.recipe.steps:
+            return
+        if self.processes.count == 1:
+            stop = journey.stopped_by is not None
+        elif journey.step % LOOK_EVERY:
+            return
+        else:
+            stop = self.processes.any(journey.stopped_by is not None)
+        if stop:
+            journey.stopped_by = journey.stopped_by or signal.SIGTERM
+            self.save()
             self.model.stop_training = True
 
     def give_back(self):

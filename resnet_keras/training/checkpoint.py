@@ -74,6 +74,19 @@ def load(path: Path) -> Checkpoint:
         data = Path(path).read_bytes()
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+    return parse(data, path)
+
+
+def parse(data: bytes, path: Path) -> Checkpoint:
+    """Reads the bytes of a checkpoint.
+
+    Args:
+        data: the whole file's.
+        path: where they come from.
+
+    Raises:
+        UserError: as `load`.
+    """
     payload, digest = data[:-_DIGEST_BYTES], data[-_DIGEST_BYTES:]
     if len(data) <= _DIGEST_BYTES or hashlib.sha256(payload).digest() != digest:
         raise UserError(f"the checkpoint {path} is damaged: its checksum does not match")

@@ -8,6 +8,7 @@ import numpy as np
 from resnet_keras.data.dataset import Images
 from resnet_keras.data.image_files import Files
 from resnet_keras.errors import UserError
+from resnet_keras.training.processes import Processes
 
 
 def data_record(train: Images | Files, notes: tuple[str, ...]) -> dict:
@@ -22,6 +23,23 @@ def data_record(train: Images | Files, notes: tuple[str, ...]) -> dict:
             digest.update(f"{path.parent.name}/{path.name}\n".encode("utf-8", "surrogateescape"))
         values["train_files_sha256"] = digest.hexdigest()
     return values
+
+
+def check_same_images(train: Images | Files, processes: Processes) -> None:
+    """Refuses processes that would train together on different images.
+
+    Raises:
+        UserError: if these are not what the others have.
+    """
+    if processes.count == 1:
+        return
+    if isinstance(train, Files):
+        digest = bytes.fromhex(data_record(train, ())["train_files_sha256"])
+    else:
+        found = hashlib.sha256(np.ascontiguousarray(train.labels).tobytes())
+        found.update(np.ascontiguousarray(train.images))
+        digest = found.digest()
+    processes.same_everywhere("the training images", digest)
 
 
 def check_same_files(config: dict, train: Images | Files, folder: Path) -> None:

@@ -1,7 +1,5 @@
 """Builds, compiles and fits one network."""
 
-from collections.abc import Callable
-
 import keras
 import tensorflow as tf
 
@@ -12,12 +10,11 @@ from resnet_keras.models.build import build
 from resnet_keras.preprocessing import Preprocessing
 from resnet_keras.recipe import Recipe
 from resnet_keras.training import callbacks, finetune
-from resnet_keras.training.checkpoint import Checkpoint
 from resnet_keras.training.damaged import damaged_files_named
 from resnet_keras.training.hardware import Hardware
 from resnet_keras.training.loss import cross_entropy
 from resnet_keras.training.optimizer import make_optimizer
-from resnet_keras.training.progress import Progress
+from resnet_keras.training.processes import ALONE, Processes
 from resnet_keras.training.run_folder import RunFolder
 
 
@@ -26,13 +23,13 @@ def compiled_model(
 ) -> tuple[keras.Model, list[keras.Metric]]:
     """Returns a fresh model of the recipe, compiled, its optimizer built, and its metrics: mean
     cross-entropy and accuracy, in this order."""
-    with hardware.strategy().scope():
+    with hardware.spread():
         model = build(
             recipe.architecture,
             classes=len(preprocessing.class_names),
             input_shape=_input_shape(recipe, preprocessing),
         )
-        _synchronize(model, recipe.sync_bn and len(hardware.devices) > 1)
+        _synchronize(model, recipe.sync_bn and hardware.norms_are_separate)
         if recipe.freeze:
             finetune.set_frozen(model, True)
         accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
@@ -52,45 +49,35 @@ def fit(
     journey: callbacks.Journey,
     train: Images | Files,
     preprocessing: Preprocessing,
-    folder: RunFolder,
-    saved: Checkpoint | None,
-    checkpoint_every: int | None,
-    write_row: Callable[[], None],
-    progress: Progress,
+    between: list[keras.callbacks.Callback],
+    end_on_signal: callbacks.EndOnSignal,
+    processes: Processes = ALONE,
 ) -> None:
-    """Trains from the checkpoint, or from the start, to the recipe's last step.
+    """Trains from where the journey is to the recipe's last step.
 
-    Ends early, with a checkpoint saved, if a signal asked for it: see `journey.stopped_by`.
+    Ends early if a signal asked for it: see `journey.stopped_by`.
+
+    Args:
+        model: from `compiled_model`.
+        journey: knows recipe and step.
+        train: the images.
+        preprocessing: of the images.
+        between: what happens between the steps, in this order.
+        end_on_signal: the one of them that takes the signals.
+        processes: those that train together.
 
     Raises:
         NonFiniteLoss: if the loss becomes infinite or NaN.
         UserError: if a file cannot be written, or an image cannot be read.
     """
     recipe = journey.recipe
-    checkpoints = callbacks.SaveCheckpoints(journey, folder.checkpoints, checkpoint_every)
-    end_on_signal = callbacks.EndOnSignal(journey, checkpoints)
-    batches = pipeline.training_batches(train, preprocessing, recipe, journey.start)
+    share = processes.share(recipe.batch_size)
+    batches = pipeline.training_batches(train, preprocessing, recipe, journey.start, share)
     try:
         # One epoch of all the steps: rows, checkpoints and the end fall where the recipe says,
         # not where an epoch of images happens to end.
         with damaged_files_named(train, journey, model.steps_per_execution):
-            model.fit(
-                batches,
-                epochs=1,
-                verbose=0,
-                shuffle=False,
-                callbacks=[
-                    callbacks.Arrive(journey),
-                    callbacks.Resume(journey, saved),
-                    callbacks.StopOnNonFinite(journey, folder.checkpoints),
-                    callbacks.WatchWarmUp(journey, progress.line),
-                    callbacks.ShowBar(journey, progress),
-                    callbacks.WriteRows(journey, write_row),
-                    checkpoints,
-                    end_on_signal,
-                    callbacks.Depart(journey),
-                ],
-            )
+            model.fit(batches, epochs=1, verbose=0, shuffle=False, callbacks=between)
     finally:
         end_on_signal.give_back()
     _synchronize(model, False)

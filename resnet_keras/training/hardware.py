@@ -1,16 +1,23 @@
 """What the machine offers: devices, arithmetic, and the settings that follow from them."""
 
+import contextlib
 import dataclasses
 import platform
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
-import tensorflow as tf
 
 from resnet_keras.errors import UsageError
 from resnet_keras.recipe import Recipe
 
+if keras.backend.backend() == "jax":
+    from resnet_keras.training import devices_jax as devices
+else:
+    from resnet_keras.training import devices_tensorflow as devices
+
+# NVIDIA's compute capability from which on bfloat16 is not emulated: "Ampere".
+_BFLOAT16_CAPABILITY = (8, 0)
 # Flags by which Linux names bfloat16 arithmetic: AMX tiles, and AVX-512's dot product.
 _BFLOAT16_FLAGS = ("amx_bf16", "avx512_bf16")
 
@@ -35,11 +42,14 @@ class Hardware:
     jit_compile: bool
     steps_per_execution: int
 
-    def strategy(self) -> tf.distribute.Strategy:
-        """Returns the strategy to build and compile the model under."""
-        if len(self.devices) == 1:
-            return tf.distribute.get_strategy()
-        return tf.distribute.MirroredStrategy(self.devices)
+    @property
+    def norms_are_separate(self) -> bool:
+        """Whether each device normalizes its own part of a batch, unless told otherwise."""
+        return len(self.devices) > 1 and devices.NORMS_ARE_SEPARATE
+
+    def spread(self) -> contextlib.AbstractContextManager:
+        """Returns the context in which to build and compile the model."""
+        return devices.spread(self.devices)
 
 
 def choose(recipe: Recipe) -> Hardware:
@@ -48,15 +58,18 @@ def choose(recipe: Recipe) -> Hardware:
     Raises:
         UsageError: if it wants more devices than there are, or its batch does not divide.
     """
-    gpus = tf.config.list_logical_devices("GPU")
-    # Several logical CPU devices stand in for GPUs where a test made them; a machine has one.
-    available = gpus or tf.config.list_logical_devices("CPU")
+    available, on_gpu = devices.found(recipe.deterministic)
     count = recipe.devices or len(available)
     if count > len(available):
-        kind = "GPU" if gpus else "CPU device"
+        kind = "GPU" if on_gpu else "CPU device"
         raise UsageError(
             f"{count} devices were asked for, {len(available)} {kind}(s) are visible: "
-            f"{', '.join(device.name for device in available)}"
+            f"{', '.join(available)}"
+        )
+    if count < len(available) and devices.of_several_processes():
+        raise UsageError(
+            f"several processes train on all of their {len(available)} devices. Received: "
+            f"--devices {count}"
         )
     if recipe.batch_size % count:
         below = recipe.batch_size - recipe.batch_size % count
@@ -64,15 +77,13 @@ def choose(recipe: Recipe) -> Hardware:
             f"a batch of {recipe.batch_size} images does not divide among {count} devices; "
             f"{below or count} or {below + count} would"
         )
-    precision, reason = _precision(recipe.precision, bool(gpus))
+    precision, reason = _precision(recipe.precision, on_gpu)
     return Hardware(
-        devices=tuple(device.name for device in available[:count]),
-        description=_describe(gpus, count),
+        devices=tuple(available[:count]),
+        description=_describe(on_gpu, count, len(available)),
         precision=precision,
         precision_reason=reason,
-        # XLA fuses a GPU's elementwise operations between convolutions. On the CPU it replaces
-        # oneDNN's convolutions by slower ones, and under MirroredStrategy it cannot be used.
-        jit_compile=bool(gpus) and count == 1 and not recipe.deterministic,
+        jit_compile=devices.compiles(on_gpu, count, recipe.deterministic),
         # A step takes milliseconds on a GPU, no more than Python's share of it; on the CPU it
         # takes a hundred times as long, and a signal is answered a step sooner.
         steps_per_execution=1,
@@ -88,36 +99,38 @@ def apply(recipe: Recipe, hardware: Hardware) -> None:
     """Sets the process-wide state that a run needs: precision, determinism, seeds."""
     keras.config.set_dtype_policy(hardware.precision)
     if recipe.deterministic:
-        tf.config.experimental.enable_op_determinism()
+        devices.make_deterministic()
     keras.utils.set_random_seed(recipe.seed)
+
+
+def gathered(model: keras.Model) -> keras.Model:
+    """Returns a trained model as one that this process can save and ask by itself."""
+    return devices.gathered(model)
 
 
 def _precision(wanted, on_gpu):
     if wanted != "auto":
         return wanted, "as asked for"
     if on_gpu:
-        details = tf.config.experimental.get_device_details(
-            tf.config.list_physical_devices("GPU")[0]
-        )
-        capability = details.get("compute_capability", (0, 0))
-        if capability >= (8, 0):
+        _, capability = devices.gpu()
+        if capability >= _BFLOAT16_CAPABILITY:
             return "mixed_bfloat16", f"compute capability {capability[0]}.{capability[1]}"
         return "float32", "the GPU does not compute in bfloat16"
-    found = [flag for flag in _BFLOAT16_FLAGS if flag in _cpu_info().get("flags", "").split()]
-    if found:
-        return "mixed_bfloat16", f"the processor has {found[0]}"
+    if keras.backend.backend() == "jax":
+        return "float32", "XLA's convolutions on processors are float32"
+    known = [flag for flag in _BFLOAT16_FLAGS if flag in _cpu_info().get("flags", "").split()]
+    if known:
+        return "mixed_bfloat16", f"the processor has {known[0]}"
     return "float32", "the processor does not compute in bfloat16"
 
 
-def _describe(gpus, count):
-    if gpus:
-        physical = tf.config.list_physical_devices("GPU")[0]
-        name = tf.config.experimental.get_device_details(physical).get("device_name", "GPU")
+def _describe(on_gpu, count, available):
+    if on_gpu:
+        name, _ = devices.gpu()
         return name if count == 1 else f"{count} x {name}"
     info = _cpu_info()
     name = info.get("model name") or platform.processor() or platform.machine()
-    cores = len(tf.config.list_logical_devices("CPU"))
-    return name if cores == 1 else f"{name}, {count} of {cores} logical devices"
+    return name if available == 1 else f"{name}, {count} of {available} logical devices"
 
 
 def _cpu_info() -> dict[str, str]:

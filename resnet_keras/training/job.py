@@ -8,20 +8,19 @@ import tensorflow as tf
 
 from resnet_keras.artefact import Description
 from resnet_keras.data.dataset import Images
-from resnet_keras.data.holdout import holdout
 from resnet_keras.data.image_files import Files
 from resnet_keras.data.load import load_for
-from resnet_keras.data.prepare import preprocessing_for
 from resnet_keras.errors import UsageError
 from resnet_keras.evaluation.measure import BATCH_SIZE, Measurement, measure
 from resnet_keras.evaluation.predictors import model_probabilities, open_predictor
 from resnet_keras.export.card import record_test_error
-from resnet_keras.export.saved_model import export
+from resnet_keras.export.either_backend import exported
 from resnet_keras.files import make_folder
 from resnet_keras.models.keras_file import save_keras_file
 from resnet_keras.recipe import Recipe
 from resnet_keras.reporting.curve import draw_curve
 from resnet_keras.training import (
+    callbacks,
     checkpoint,
     finetune,
     hardware,
@@ -30,20 +29,28 @@ from resnet_keras.training import (
     signals,
     state,
 )
-from resnet_keras.training.callbacks import Journey
-from resnet_keras.training.data_record import check_same_files, data_record
-from resnet_keras.training.fit import board, compiled_model, fit
+from resnet_keras.training.assembly import assemble
+from resnet_keras.training.data_record import check_same_files, check_same_images, data_record
+from resnet_keras.training.fit import board, fit
+from resnet_keras.training.follow import DONE, follow
 from resnet_keras.training.metrics_log import Row
 from resnet_keras.training.places import Places, Result
+from resnet_keras.training.processes import ALONE, Processes, told
 from resnet_keras.training.progress import Progress
 from resnet_keras.training.recalibrate import recalibrate
 from resnet_keras.training.run_folder import RunFolder, read_json, write_json
 from resnet_keras.training.schedule import learning_rate
 from resnet_keras.training.take_up import already_done, already_scored, for_dataset, take_up
 
+BACKENDS = ("tensorflow", "jax")
+
 
 def run(
-    recipe: Recipe, places: Places, progress: Progress | None = None, held_out: bool = False
+    recipe: Recipe,
+    places: Places,
+    progress: Progress | None = None,
+    held_out: bool = False,
+    processes: Processes = ALONE,
 ) -> Result:
     """Trains a recipe, exports the network and measures the export.
 
@@ -55,27 +62,33 @@ def run(
         progress: who hears of it; `None` makes one.
         held_out: ends with the error on the held-out training images instead: nothing is
             exported, and no test image is looked at.
+        processes: those that train together; all call this with the same recipe, and the first
+            alone writes.
 
     Raises:
         UsageError: if the values do not suit the data set or the machine, or Keras runs on
-            another backend than TensorFlow.
+            another backend than TensorFlow and JAX.
         UserError: if data are missing, a file cannot be written, the folder belongs to another
             recipe, or the loss is no longer finite.
     """
-    if keras.backend.backend() != "tensorflow":
+    if keras.backend.backend() not in BACKENDS:
         raise UsageError(
-            f"training runs on Keras' TensorFlow backend. Received: {keras.backend.backend()}. "
-            "Unset KERAS_BACKEND; networks build and answer on the others, but do not train here"
+            f"training runs on the backends {' and '.join(BACKENDS)}. Received: "
+            f"KERAS_BACKEND={keras.backend.backend()}"
         )
     progress = progress or Progress(recipe.steps)
     folder = run_folder(recipe, places)
     if held_out and not recipe.validation_size:
         raise UsageError("a score on held-out images needs some: --validation-size 5000")
-    if not held_out:
+    if not held_out and processes.leads:
         make_folder(Path(places.export_dir))
     try:
-        with signals.raised():
-            return _run(recipe, places, folder, progress, held_out)
+        with signals.raised(), told(processes):
+            result = _run(recipe, places, folder, progress, held_out, processes)
+            ended = processes.end(
+                test_error=result.test_error, validation_error=result.validation_error
+            )
+            return dataclasses.replace(result, **ended)
     except signals.Interrupted as interruption:
         progress.line(
             f"{interruption.number.name}: stopped. The same command goes on from the last "
@@ -94,7 +107,7 @@ def run_folder(recipe: Recipe, places: Places) -> RunFolder:
     return RunFolder(places.runs_dir, name)
 
 
-def _run(recipe, places, folder, progress, held_out):
+def _run(recipe, places, folder, progress, held_out, processes):
     dataset = load_for(recipe, places.data_dir)
     if held_out:
         # What is not there cannot be measured.
@@ -104,51 +117,48 @@ def _run(recipe, places, folder, progress, held_out):
     recipe = for_dataset(recipe, dataset, origin)
     machine = hardware.choose(recipe)
     recipe = hardware.resolved(recipe, machine)
+    check_same_images(dataset.train, processes)
+    if not processes.leads:
+        return follow(assemble(recipe, dataset, origin, machine), folder, processes)
     with folder.locked():
         saved = take_up(folder, recipe, places.resume, progress)
         done = (already_scored if held_out else already_done)(folder, progress)
         if done:
+            processes.from_leader(DONE)
             return done
-        return _Run(recipe, places, folder, dataset, origin, machine, progress).go(saved)
+        parts = assemble(recipe, dataset, origin, machine)
+        processes.from_leader(saved.path.read_bytes() if saved else b"")
+        return _Run(parts, places, folder, dataset, machine, progress, processes).go(saved)
 
 
 class _Run:
-    """The parts of one run, put together."""
+    """One run, as the process sees it that writes."""
 
-    def __init__(self, recipe, places, folder, dataset, origin, machine, progress):
-        self.recipe, self.places, self.folder = recipe, places, folder
-        self.progress, self.machine = progress, machine
+    def __init__(self, parts, places, folder, dataset, machine, progress, processes):
+        self.recipe, self.places, self.folder = parts.recipe, places, folder
+        self.progress, self.machine, self.processes = progress, machine, processes
         self.test, self.notes = dataset.test, dataset.notes
-        self.train, self.validation = holdout(dataset.train, recipe.validation_size)
-        self.origin = origin
-        if origin is None:
-            self.preprocessing = preprocessing_for(dataset, self.train, recipe.image_size)
-        else:
-            self.preprocessing = finetune.adapted(
-                origin, dataset.class_names, self.train, recipe.image_size
-            )
-        hardware.apply(recipe, machine)
-        self.model, metrics = compiled_model(recipe, machine, self.preprocessing)
-        self.journey = Journey(recipe, metrics)
+        self.parts = parts
+        self.train, self.validation = parts.train, parts.validation
+        self.preprocessing, self.journey = parts.preprocessing, parts.journey
+        self.model = parts.model
         self.live = model_probabilities(self.model, self.preprocessing)
 
     def go(self, saved) -> Result:
         """Trains, and finishes if nothing interrupted it."""
         if saved:
             check_same_files(read_json(self.folder.config), self.train, self.folder.path)
-            self.journey.start = self.journey.step = saved.step
-            self.journey.seconds_before = saved.extra["seconds"]
-            self.journey.below_80_at = saved.extra.get("below_80_at")
             metrics_log.cut_back(self.folder.metrics, saved.step)
         else:
             made = records.config(
                 self.recipe, self.places, self.machine, self.model, len(self.train)
             )
             data = data_record(self.train, self.notes)
-            write_json(self.folder.config, {**made, "data": data})
-            if self.origin is not None:
-                write_json(self.folder.preprocessing, self.origin.to_json())
-                finetune.take_backbone(self.model, self.recipe.train_from)
+            together = {"processes": self.processes.count}
+            write_json(self.folder.config, {**made, **together, "data": data})
+            if self.parts.origin is not None:
+                write_json(self.folder.preprocessing, self.parts.origin.to_json())
+        self.parts.begin(saved)
         self._announce(saved)
         with board(self.folder).as_default():
             self._fit(saved)
@@ -162,16 +172,30 @@ class _Run:
             state.restore(self.model, self.journey.metrics, saved.arrays, str(saved.path))
             self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
             return
+        journey, progress = self.journey, self.progress
+        checkpoints = callbacks.SaveCheckpoints(
+            journey, self.folder.checkpoints, self.places.checkpoint_every
+        )
+        end_on_signal = callbacks.EndOnSignal(journey, checkpoints.save, self.processes)
+        between = [
+            callbacks.Arrive(journey),
+            callbacks.Resume(journey, saved),
+            callbacks.StopOnNonFinite(journey, self.folder.checkpoints),
+            callbacks.WatchWarmUp(journey, progress.line),
+            callbacks.ShowBar(journey, progress),
+            callbacks.WriteRows(journey, self._write_live_row),
+            checkpoints,
+            end_on_signal,
+            callbacks.Depart(journey),
+        ]
         fit(
             self.model,
-            self.journey,
+            journey,
             self.train,
             self.preprocessing,
-            self.folder,
-            saved,
-            self.places.checkpoint_every,
-            self._write_live_row,
-            self.progress,
+            between,
+            end_on_signal,
+            self.processes,
         )
 
     def _write_live_row(self):
@@ -212,6 +236,8 @@ class _Run:
     def _finish(self) -> Result:
         """Saves, exports, measures the export, and closes the books with that row."""
         recipe = self.recipe
+        self.model = hardware.gathered(self.model)
+        self.live = model_probabilities(self.model, self.preprocessing)
         if recipe.recalibrate_bn:
             recalibrate(self.model, self.preprocessing, self.train, recipe.batch_size, recipe.seed)
         finetune.set_frozen(self.model, False)
@@ -223,7 +249,7 @@ class _Run:
         card = records.card(name, self.recipe, self.model)
         description = Description(self.preprocessing, card)
         save_keras_file(self.model, self.folder.model, description)
-        version = export(self.model, description, self.places.export_dir)
+        version = exported(self.model, self.folder.model, description, self.places.export_dir)
         measured = self._measure_export(version)
         record_test_error(
             version,

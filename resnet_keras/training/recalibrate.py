@@ -54,7 +54,7 @@ def recalibrate(
         if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
     ]
     momenta = [layer.momentum for layer in norms]
-    kept = [variable.numpy() for variable in _statistics(norms)]
+    kept = [_value(variable) for variable in _statistics(norms)]
     # Without momentum the moving values are the last batch's own, the variance the biased one.
     for layer in norms:
         layer.momentum = 0.0
@@ -106,19 +106,16 @@ def recalibrate_as_trained(
 def _averages(model, preprocessing, train, norms, batch_size, seed):
     """Returns the population's mean and variance of each layer's input, float64 `(C,)` each."""
 
-    @tf.function(input_signature=[tf.TensorSpec((None, *preprocessing.size, 3), tf.uint8)])
-    def forward(images):
-        model(normalize(images, preprocessing), training=True)
-
+    show = _showing(model, preprocessing)
     order = np.random.Generator(np.random.Philox(seed)).permutation(len(train))
     sums = [0.0] * len(norms)
     squares = [0.0] * len(norms)
     for part in np.array_split(order, max(1, round(len(train) / batch_size))):
         ((images, _),) = evaluation_batches(train.take(part), preprocessing, len(part))
-        forward(tf.constant(images))
+        show(images)
         for place, layer in enumerate(norms):
-            mean = layer.moving_mean.numpy().astype(np.float64)
-            variance = layer.moving_variance.numpy().astype(np.float64)
+            mean = _value(layer.moving_mean).astype(np.float64)
+            variance = _value(layer.moving_variance).astype(np.float64)
             sums[place] = sums[place] + mean * len(part)
             squares[place] = squares[place] + (variance + mean**2) * len(part)
     means = [total / len(train) for total in sums]
@@ -127,6 +124,25 @@ def _averages(model, preprocessing, train, norms, batch_size, seed):
         for square, mean in zip(squares, means, strict=True)
     ]
     return means, variances
+
+
+def _showing(model, preprocessing):
+    """Returns a function that shows the network uint8 images in training mode."""
+    if keras.backend.backend() == "jax":
+        from resnet_keras.models import on_jax
+
+        show = on_jax.statistics_updates(model)
+        return lambda images: show(normalize(images, preprocessing).numpy())
+
+    @tf.function(input_signature=[tf.TensorSpec((None, *preprocessing.size, 3), tf.uint8)])
+    def forward(images):
+        model(normalize(images, preprocessing), training=True)
+
+    return lambda images: forward(tf.constant(images))
+
+
+def _value(variable):
+    return np.array(keras.ops.convert_to_numpy(variable))
 
 
 def _statistics(norms):

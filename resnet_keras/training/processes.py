@@ -1,0 +1,224 @@
+"""Several processes that train one network together, by `jax.distributed`."""
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from resnet_keras.data.share import Share
+from resnet_keras.errors import UsageError, UserError
+from resnet_keras.training import signals
+from resnet_keras.training.line import Line, call_roll
+
+# Steps between two looks at whether somebody was asked to stop. All look at the same steps.
+LOOK_EVERY = 8
+# Seconds that a failed collective operation waits for word of who is missing.
+_WORD_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Processes:
+    """The processes of a run, seen from one of them.
+
+    Attributes:
+        count: how many there are.
+        index: this one's number, from 0 on. Number 0 leads: it alone writes.
+        line: to the others; `None` for a process that is alone.
+    """
+
+    count: int = 1
+    index: int = 0
+    line: Line | None = None
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is the one that writes."""
+        return self.index == 0
+
+    def share(self, batch_size: int) -> Share:
+        """Returns the part of each batch that this process brings."""
+        each = batch_size // self.count
+        return Share(batch_size, self.index * each, each)
+
+    def any(self, flag: bool) -> bool:
+        """Returns whether the flag is raised in any process. All have to ask at the same time."""
+        if self.count == 1:
+            return flag
+        from jax.experimental import multihost_utils
+
+        return bool(multihost_utils.process_allgather(np.array([flag])).any())
+
+    def from_leader(self, data: bytes | None) -> bytes:
+        """Returns, in every process, what process 0 gave."""
+        if self.count == 1:
+            return data
+        from jax.experimental import multihost_utils
+
+        given = np.frombuffer(data if self.leads else b"", np.uint8)
+        length = int(multihost_utils.broadcast_one_to_all(np.array(given.size, np.int32)))
+        if not length:
+            return b""
+        given = given if self.leads else np.zeros(length, np.uint8)
+        return np.asarray(multihost_utils.broadcast_one_to_all(given)).tobytes()
+
+    def same_everywhere(self, what: str, digest: bytes) -> None:
+        """Checks that all processes have the same of something.
+
+        Args:
+            what: its name, for the message.
+            digest: eight bytes or more of its checksum.
+
+        Raises:
+            UserError: if not.
+        """
+        if self.count == 1:
+            return
+        from jax.experimental import multihost_utils
+
+        mine = np.frombuffer(digest[:8], np.uint8)
+        others = [i for i, theirs in enumerate(multihost_utils.process_allgather(mine))
+                  if not np.array_equal(theirs, mine)]  # fmt: skip
+        if others:
+            raise UserError(f"{what} of processes {others} differ from those of {self.index}")
+
+    def end(self, **results) -> dict:
+        """Takes leave of the others, the run being over.
+
+        Args:
+            **results: how it ended; process 0's count.
+
+        Returns:
+            Those of process 0.
+        """
+        if self.line is None:
+            return results
+        import jax
+
+        if self.leads:
+            # JAX's own service ends with this process, so it goes last.
+            self.line.end(**results)
+            jax.distributed.shutdown()
+            return results
+        ended = self.line.wait_for_end()
+        jax.distributed.shutdown()
+        self.line.close()
+        return ended
+
+
+ALONE = Processes()
+
+
+def join(
+    address: str,
+    count: int,
+    index: int,
+    says: dict[str, str],
+    wait: float,
+    report: Callable[[str], None],
+    local_devices: list[int] | None = None,
+) -> Processes:
+    """Waits for the other processes and connects JAX with theirs.
+
+    To be called before anything is computed. From then on a process that is lost, dead or
+    silent, ends this one with status 1 and a message.
+
+    Args:
+        address: HOST:PORT of process 0.
+        count: how many processes there are.
+        index: this one's number, from 0 on.
+        says: what all must agree on, by name.
+        wait: seconds until it gives up.
+        report: takes a line for people.
+        local_devices: the numbers of this process's GPUs; `None` for all of the machine.
+
+    Raises:
+        UsageError: if a value cannot be right, or Keras runs on another backend than JAX.
+        UserError: if a process is missing, or refused.
+    """
+    if keras.backend.backend() != "jax":
+        raise UsageError(
+            "several processes train on Keras' JAX backend: KERAS_BACKEND=jax python train.py …. "
+            f"Received: {keras.backend.backend()}"
+        )
+    if count < 1:
+        raise UsageError(f"--processes is a number from 1 on. Received: {count}")
+    line = call_roll(address, index, count, says, wait, report)
+    processes = Processes(count, index, line)
+    line.watch(lambda why: _end_process(report, why))
+    _initialize(line, local_devices)
+    with _standard_output_to_nobody():
+        # All connections are made here, where it is known that everybody is there.
+        processes.any(False)
+    report(f"process {index} of {count}: all are there")
+    return processes
+
+
+@contextlib.contextmanager
+def told(processes: Processes):
+    """Within the block, what ends this process is told to the others.
+
+    An operation between processes that fails because another one has gone says nothing that helps
+    a user: word of who it was is waited for, and ends this process.
+    """
+    if processes.line is None:
+        yield
+        return
+    try:
+        yield
+    except (UserError, signals.Interrupted) as error:
+        processes.line.fail(" ".join(str(error).split()))
+        raise
+    except Exception as error:
+        time.sleep(_WORD_SECONDS)
+        # Nobody is missing: the fault is here.
+        processes.line.fail(f"{type(error).__name__}: {error}")
+        raise
+
+
+@contextlib.contextmanager
+def _standard_output_to_nobody():
+    """Gloo's C++ says hello on descriptor 1, where a user's program expects results alone."""
+    sys.stdout.flush()
+    saved, nobody = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nobody, 1)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 1)
+        os.close(saved)
+        os.close(nobody)
+
+
+def _end_process(report, why):
+    report(f"{why}. The run has ended; the same commands go on from its last checkpoint")
+    sys.stdout.flush()
+    # Not `sys.exit`: the main thread may be inside an operation that never returns.
+    os._exit(1)
+
+
+def _initialize(line, local_devices):
+    import jax
+
+    # Collective operations between processors; GPUs have their own.
+    jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    # Takes SIGTERM for itself, which `EndOnSignal` has to hear of.
+    jax.config.update("jax_enable_preemption_service", False)
+    # Without it JAX aborts the process when another is lost, before `_end_process` can say which.
+    jax.config.update("jax_enable_recoverability", True)
+    jax.distributed.initialize(
+        line.coordinator,
+        line.count,
+        line.index,
+        local_device_ids=local_devices,
+        cluster_detection_method="deactivate",
+    )
+    if jax.local_device_count() * line.count != jax.device_count():
+        raise UserError(
+            f"every process needs as many devices as the others: process {line.index} has "
+            f"{jax.local_device_count()} of {jax.device_count()} with {line.count} processes"
+        )
