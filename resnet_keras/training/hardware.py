@@ -1,6 +1,7 @@
 """What the machine offers: devices, arithmetic, and the settings that follow from them."""
 
 import dataclasses
+import functools
 import platform
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,7 @@ class Hardware:
         """Returns the strategy to build and compile the model under."""
         if len(self.devices) == 1:
             return tf.distribute.get_strategy()
-        return tf.distribute.MirroredStrategy(self.devices)
+        return _mirrored(self.devices)
 
 
 def choose(recipe: Recipe) -> Hardware:
@@ -60,9 +61,10 @@ def choose(recipe: Recipe) -> Hardware:
         )
     if recipe.batch_size % count:
         below = recipe.batch_size - recipe.batch_size % count
+        would = f"{below} or {below + count}" if below else count
         raise UsageError(
             f"a batch of {recipe.batch_size} images does not divide among {count} devices; "
-            f"{below or count} or {below + count} would"
+            f"{would} would"
         )
     precision, reason = _precision(recipe.precision, bool(gpus))
     return Hardware(
@@ -90,6 +92,13 @@ def apply(recipe: Recipe, hardware: Hardware) -> None:
     if recipe.deterministic:
         tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(recipe.seed)
+
+
+@functools.cache
+def _mirrored(devices):
+    # One for all runs of a process, such as a search's trials: each strategy numbers its exchanges
+    # from the same start, and TensorFlow takes a second one's for the first's, of other shapes.
+    return tf.distribute.MirroredStrategy(devices)
 
 
 def _precision(wanted, on_gpu):
