@@ -38,5 +38,5 @@ def float32_policy():
 
 def pytest_collection_modifyitems(items):
     """Puts the files that take longest first: several workers then end at about the same time."""
-    slowest = ("test_resume.py", "test_faults.py", "test_devices.py", "test_server.py")
+    slowest = ("test_resume.py", "test_faults.py", "test_replicas.py", "test_server.py")
     items.sort(key=lambda item: item.path.name not in slowest)

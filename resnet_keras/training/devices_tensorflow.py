@@ -1,6 +1,7 @@
 """What TensorFlow finds on this machine, and how a model is spread over it."""
 
 import contextlib
+import functools
 
 import keras
 import tensorflow as tf
@@ -29,7 +30,14 @@ def spread(devices: tuple[str, ...]) -> contextlib.AbstractContextManager:
     """Returns the context in which to build and compile a model for these devices."""
     if len(devices) == 1:
         return contextlib.nullcontext()
-    return tf.distribute.MirroredStrategy(devices).scope()
+    return _mirrored(devices).scope()
+
+
+@functools.cache
+def _mirrored(devices):
+    # One for all runs of a process, such as a search's trials: each strategy numbers its exchanges
+    # from the same start, and TensorFlow takes a second one's for the first's, of other shapes.
+    return tf.distribute.MirroredStrategy(devices)
 
 
 def of_several_processes() -> bool:

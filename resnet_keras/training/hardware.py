@@ -73,9 +73,10 @@ def choose(recipe: Recipe) -> Hardware:
         )
     if recipe.batch_size % count:
         below = recipe.batch_size - recipe.batch_size % count
+        would = f"{below} or {below + count}" if below else count
         raise UsageError(
             f"a batch of {recipe.batch_size} images does not divide among {count} devices; "
-            f"{below or count} or {below + count} would"
+            f"{would} would"
         )
     precision, reason = _precision(recipe.precision, on_gpu)
     return Hardware(

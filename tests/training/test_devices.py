@@ -1,5 +1,9 @@
-"""A run on two devices, which two logical processors stand in for."""
+"""Whole runs on two devices, which two logical processors stand in for.
 
+What the devices compute is the business of `test_replicas.py`.
+"""
+
+import json
 import os
 import subprocess
 import sys
@@ -18,37 +22,32 @@ DRIVER = Path(__file__).with_name("driver.py")
 
 
 def losses(folder, devices, *flags):
+    folder.mkdir()
     done = subprocess.run(
-        [sys.executable, DRIVER, folder, "--steps", "4", "--drops", "3", *flags],
+        [sys.executable, DRIVER, folder, "--warmup-steps", "0", *flags],
         env={**os.environ, "DEVICES": str(devices)},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr
     lines = (folder / "runs/run/metrics.csv").read_text().splitlines()
     return [float(line.split(",")[2]) for line in lines[1:]]
 
 
-def folder(tmp_path, name):
-    path = tmp_path / name
-    path.mkdir()
-    return path
-
-
-STEPS = ("--warmup-steps", "0", "--eval-every", "2", "--learning-rate", "0.01")
-
-
-def test_with_synchronized_norms_two_devices_compute_what_one_does(tmp_path):
-    one = losses(folder(tmp_path, "one"), 1, *STEPS)
-    two = losses(folder(tmp_path, "two"), 2, *STEPS, "--sync-bn")
-    # Training drifts apart exponentially; over four steps at a low rate, not far.
-    assert two == pytest.approx(one, rel=1e-3)
-
-
-def test_without_them_each_device_normalizes_its_own_part(tmp_path):
-    two = losses(folder(tmp_path, "two"), 2, *STEPS)
-    assert len(two) == 2 and all(0.5 < loss < 10 for loss in two)
+def test_a_run_on_two_devices_ends_in_a_network_for_one(tmp_path):
+    found = losses(tmp_path / "two", 2, "--steps", "2", "--drops", "1", "--sync-bn")
+    assert len(found) == 1 and 0.5 < found[0] < 10
+    run = tmp_path / "two/runs/run"
+    config = json.loads((run / "config.json").read_text())
+    assert (config["recipe"]["devices"], config["recipe"]["sync_bn"]) == (2, True)
+    result = json.loads((run / "result.json").read_text())
+    # Every one of the digits' 360 test images, on the SavedModel.
+    wrong = result["test_error"] * 360 / 100
+    assert wrong == pytest.approx(round(wrong), abs=1e-6)
+    model, _ = load_keras_file(run / "model.keras")
+    norms = [n for n in model.layers if isinstance(n, keras.layers.BatchNormalization)]
+    assert norms and not any(norm.synchronized for norm in norms)
 
 
 @pytest.mark.slow
@@ -61,13 +60,13 @@ def test_fine_tuning_on_two_devices_computes_what_it_does_on_one(tmp_path):
     )
     card = {"name": "b", "arch": "resnet8", "option": "A"}
     save_keras_file(model, path, Description(preprocessing, card))
-    flags = ("--warmup-steps", "0", "--eval-every", "2", "--learning-rate", "0.05")
+    flags = ("--steps", "4", "--drops", "3", "--eval-every", "2", "--learning-rate", "0.005")
     flags = (*flags, "--train-from", str(path), "--backbone-rate", "0.1", "--recalibrate-bn")
     made = []
     for name, count, more in (("one", 1, ()), ("two", 2, ("--sync-bn",))):
-        found = losses(folder(tmp_path, name), count, *flags, *more)
+        found = losses(tmp_path / name, count, *flags, *more)
         end, _ = load_keras_file(tmp_path / name / "runs/run/model.keras")
         made.append((found, end.get_weights()))
-    assert made[1][0] == pytest.approx(made[0][0], rel=1e-3)
+    assert made[1][0] == pytest.approx(made[0][0], rel=1e-5)
     for one, two in zip(made[0][1], made[1][1], strict=True):
-        np.testing.assert_allclose(two, one, rtol=1e-2, atol=1e-3)
+        np.testing.assert_allclose(two, one, rtol=1e-2, atol=5e-4)
