@@ -58,9 +58,12 @@ def place(name: str, wait: float) -> Place:
     from jax._src.clusters import ClusterEnv  # the detection by itself has no public name
 
     try:
+        # Where the launcher shows each process its own GPU alone, its number there is 0.
+        given = os.environ.get("JAX_LOCAL_DEVICE_IDS")
+        numbers = [int(number) for number in given.split(",")] if given else None
         with warnings.catch_warnings(record=True) as said:
             found = ClusterEnv.auto_detect_unset_distributed_params(
-                None, None, None, None, None, int(wait)
+                None, None, None, numbers, None, int(wait)
             )
         coordinator, count, index, local_devices = found
         if None in (coordinator, count, index):

@@ -1,6 +1,7 @@
 """`runs/<name>/`: what a run writes, and who may write it."""
 
 import contextlib
+import dataclasses
 import fcntl
 import json
 import os
@@ -107,18 +108,33 @@ class RunFolder:
         except OSError as error:
             raise UserError(f"cannot clear {self.path}: {error}") from error
 
-    def check_same(self, recipe: Recipe) -> None:
+    def check_same(self, recipe: Recipe, backend: str = "tensorflow") -> None:
         """Compares a recipe with the one the folder was started with.
+
+        The number of devices is no difference where batch norm's statistics are of the whole
+        batch, now and then.
+
+        Args:
+            recipe: what would be computed now.
+            backend: Keras', now.
 
         Raises:
             UserError: if they differ, naming each difference, or if `config.json` is damaged.
         """
-        differences = recipe.differences(read_recipe(self.config))
+        before = read_recipe(self.config)
+        then = read_json(self.config).get("versions", {}).get("backend", "tensorflow")
+        if _norms_are_whole(recipe, backend) and _norms_are_whole(before, then):
+            before = dataclasses.replace(before, devices=recipe.devices, sync_bn=recipe.sync_bn)
+        differences = recipe.differences(before)
         if differences:
             raise UserError(
                 f"{self.path} was started with other values ({'; '.join(differences)}). "
                 "Give those, choose another --name, or start over with --resume never"
             )
+
+
+def _norms_are_whole(recipe, backend):
+    return recipe.devices == 1 or recipe.sync_bn or backend == "jax"
 
 
 def write_json(path: Path, values: dict) -> None:

@@ -3,6 +3,8 @@
 import dataclasses
 from pathlib import Path
 
+import keras
+
 from resnet_keras.data.dataset import Dataset
 from resnet_keras.data.image_files import Files
 from resnet_keras.data.prepare import IMAGE_SIZE
@@ -49,7 +51,7 @@ def take_up(folder, recipe, resume, progress):
     if resume == "never":
         folder.clear()
     if folder.config.exists():
-        folder.check_same(recipe)
+        folder.check_same(recipe, keras.backend.backend())
         saved = checkpoint.load_newest(folder.checkpoints, progress.line)
         if saved:
             return saved
