@@ -44,8 +44,7 @@ def file_batches(
         """One image as the network takes it."""
         data = tf.io.read_file(one["path"])
         if by_scale:
-            image = scale_crop.crop(data, one["draw"], preprocessing.size[0])
-            image = scale_crop.mirror(image, one["mirrored"])
+            image = scale_crop.crop(data, one["draw"], preprocessing.size[0], one["mirrored"])
         else:
             image = resize(decode(data), preprocessing)
         image = normalize_lit(image, one["light"], preprocessing)
