@@ -84,8 +84,8 @@ class Recipe:
     # The data.
     dataset: str = setting(
         "cifar10, cifar100, digits (embedded), folder (your own images: --data-dir DIR with "
-        "train/<class>/* and val/<class>/*, or with <class>/*), imagenet2012 (likewise), or a name "
-        "of TensorFlow Datasets",
+        "train/<class>/* and val/<class>/*, or with <class>/*), imagenet2012 (likewise, or as "
+        "TensorFlow Datasets prepared it), or a name of TensorFlow Datasets",
         default="cifar10",
     )
     image_size: int | None = setting(

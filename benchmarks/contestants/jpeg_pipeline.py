@@ -15,8 +15,9 @@ from resnet_keras.data.pipeline import training_batches
 from resnet_keras.preprocessing import Preprocessing
 from resnet_keras.recipe import Recipe
 
-# Of most photographs in ImageNet.
-HEIGHT, WIDTH, QUALITY = 375, 500, 95
+# Of most photographs in ImageNet. Its training images have 115 KB on the average (147,897,477,120
+# bytes in ILSVRC2012_img_train.tar, 1,281,167 images); so much noise makes about as many.
+HEIGHT, WIDTH, QUALITY, NOISE = 375, 500, 95, 10
 PREPARED = 8
 
 
@@ -57,13 +58,13 @@ def make(who: str, examples: int, batch: int, size: int = 224):
 
 
 def _photograph(number):
-    """Large smooth shapes, small ones and some noise: about as many bytes as a photograph has."""
+    """Large smooth shapes, small ones and noise: about as many bytes as a photograph has."""
     rng = np.random.default_rng(number)
     total = np.zeros((HEIGHT, WIDTH, 3))
     for side, weight in ((4, 0.5), (16, 0.3), (64, 0.2)):
         coarse = rng.uniform(0, 255, (side, side, 3))
         total += weight * tf.image.resize(coarse, (HEIGHT, WIDTH), method="bicubic").numpy()
-    noisy = total + rng.normal(0, 4, total.shape)
+    noisy = total + rng.normal(0, NOISE, total.shape)
     pixels = np.clip(noisy, 0, 255).astype(np.uint8)
     return tf.io.encode_jpeg(pixels, quality=QUALITY).numpy()
 

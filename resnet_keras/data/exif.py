@@ -23,13 +23,15 @@ def orientation(data):
     Args:
         data: string scalar, any bytes; what is no JPEG has 1.
     """
-    # Most JPEGs begin with 18 bytes of JFIF and the tables: these are told at a glance.
-    plain = tf.logical_and(
-        tf.equal(tf.strings.substr(data, 0, 6), tf.constant(b"\xff\xd8\xff\xe0\x00\x10")),
-        tf.equal(_two_at_20(data), tf.constant(b"\xff\xdb")),
-    )
-    walked = tf.logical_and(headers.is_jpeg(data), tf.logical_not(plain))
+    walked = tf.logical_and(headers.is_jpeg(data), tf.logical_not(tells_nothing(data)))
     return tf.cond(walked, lambda: _of_jpeg(data), lambda: tf.constant(1))
+
+
+def tells_nothing(data):
+    """Returns whether `data`, a string scalar, is at a glance a JPEG without EXIF data: whether
+    it begins, as most do, with 18 bytes of JFIF and the tables."""
+    jfif = tf.equal(tf.strings.substr(data, 0, 6), tf.constant(b"\xff\xd8\xff\xe0\x00\x10"))
+    return tf.logical_and(jfif, tf.equal(_two_at_20(data), tf.constant(b"\xff\xdb")))
 
 
 def turn(image, orientation):

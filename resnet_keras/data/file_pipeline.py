@@ -2,10 +2,9 @@
 
 import tensorflow as tf
 
-from resnet_keras.data import augment, order, scale_crop
+from resnet_keras.data import augment, contents, order, scale_crop
 from resnet_keras.data.image_files import Files
 from resnet_keras.data.lighting import light, normalize_lit
-from resnet_keras.data.reading import path_tensor
 from resnet_keras.data.share import Share
 from resnet_keras.data.transforms import decode, resize
 from resnet_keras.preprocessing import Preprocessing
@@ -20,7 +19,7 @@ def file_batches(
     Images are read, cut and coloured one by one, on all cores; what is random about them is
     drawn for the whole batch before, from the seed and the step.
     """
-    paths, labels = path_tensor(train), tf.constant(train.labels)
+    places, labels = contents.places(train), tf.constant(train.labels)
     count, seed = recipe.batch_size, recipe.seed
     by_scale = recipe.augmentation != "pad"
     alternate = recipe.flip and recipe.alternate_flip
@@ -32,20 +31,19 @@ def file_batches(
         by_chance = tf.logical_and(draws[:, 3] % 2 == 1, bool(recipe.flip))
         whole = {
             "step": tf.fill((count,), step),
-            "path": tf.gather(paths, indices),
+            "place": contents.gather(places, indices),
             "label": tf.gather(labels, indices),
             "draw": draws,
             "mirrored": turns(step, indices) if alternate else by_chance,
             "light": light(count, seed, step, recipe.lighting),
         }
-        return {name: share.of(values) for name, values in whole.items()}
+        return tf.nest.map_structure(share.of, whole)
 
     def picture(one):
         """One image as the network takes it."""
-        data = tf.io.read_file(one["path"])
+        data = contents.read(one["place"])
         if by_scale:
-            image = scale_crop.crop(data, one["draw"], preprocessing.size[0])
-            image = scale_crop.mirror(image, one["mirrored"])
+            image = scale_crop.crop(data, one["draw"], preprocessing.size[0], one["mirrored"])
         else:
             image = resize(decode(data), preprocessing)
         image = normalize_lit(image, one["light"], preprocessing)

@@ -1,4 +1,4 @@
-"""A set of labelled images in files: only their names are kept in memory."""
+"""A set of labelled images in files: only where they lie is kept in memory."""
 
 from dataclasses import dataclass
 
@@ -9,23 +9,31 @@ from resnet_keras.errors import UserError
 
 @dataclass(frozen=True, eq=False)
 class Files:
-    """A set of labelled image files, reached by index, read when they are needed.
+    """A set of labelled, encoded images in files, reached by index, read when they are needed.
 
     The sibling of `Images`: `len`, `labels` and `take` are the same.
 
     Attributes:
-        paths: a file an image, encoded (JPEG, PNG, GIF or BMP), of any size.
+        paths: the file of each image, encoded (JPEG, PNG, GIF or BMP), of any size.
         labels: int32 `(N,)`, each in `[0, classes)`.
+        ranges: int64 `(N, 2)`: in files that hold more than an image, at which byte each begins
+            and how many it has; `None` if a file is an image.
     """
 
     paths: tuple[str, ...]
     labels: np.ndarray
+    ranges: np.ndarray | None = None
 
     def __post_init__(self):
         if self.labels.dtype != np.int32 or self.labels.shape != (len(self.paths),):
             raise UserError(
                 f"labels are int32 ({len(self.paths)},). Received: {self.labels.dtype} "
                 f"{self.labels.shape}"
+            )
+        ranges = self.ranges
+        if ranges is not None and (ranges.dtype, ranges.shape) != (np.int64, (len(self), 2)):
+            raise UserError(
+                f"ranges are int64 ({len(self)}, 2). Received: {ranges.dtype} {ranges.shape}"
             )
 
     def __len__(self) -> int:
@@ -39,4 +47,13 @@ class Files:
     def take(self, indices: np.ndarray | slice) -> "Files":
         """Returns the files at `indices`, in that order."""
         places = np.arange(len(self))[indices]
-        return Files(tuple(self.paths[place] for place in places), self.labels[places])
+        paths = tuple(self.paths[place] for place in places)
+        ranges = None if self.ranges is None else self.ranges[places]
+        return Files(paths, self.labels[places], ranges)
+
+    def names(self) -> list[str]:
+        """Returns what messages call each image: its path, and where in the file it begins."""
+        if self.ranges is None:
+            return list(self.paths)
+        begins = self.ranges[:, 0].tolist()
+        return [f"{path} (byte {at})" for path, at in zip(self.paths, begins, strict=True)]

@@ -4,13 +4,13 @@ What evaluation sees of a file is computed by the very operations that the Saved
 `classify_bytes` is made of.
 """
 
-import os
 import re
 from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
 
+from resnet_keras.data import contents
 from resnet_keras.data.dataset import Images
 from resnet_keras.data.image_files import Files
 from resnet_keras.data.transforms import decode, resize
@@ -61,19 +61,15 @@ def originals(source: Images | Files) -> Iterator[np.ndarray]:
     yield from _blamed(_each(source, lambda image: image), source, 1)
 
 
-def path_tensor(files: Files) -> tf.Tensor:
-    """Returns the paths as a string tensor `(N,)`, whatever bytes their names are made of."""
-    return tf.constant([os.fsencode(path) for path in files.paths], tf.string, (len(files),))
-
-
 def first_bad(files: Files) -> str | None:
     """Returns what is wrong with the first file that cannot be decoded, its path in front; `None`
     if all can."""
-    for path in files.paths:
+    places = contents.places(files)
+    for index, name in enumerate(files.names()):
         try:
-            decode(tf.io.read_file(os.fsencode(path)))
+            decode(contents.read(contents.gather(places, index)))
         except tf.errors.OpError as error:
-            return f"{path}: {_reason(error)}"
+            return f"{name}: {_reason(error)}"
     return None
 
 
@@ -89,8 +85,8 @@ def _each(source, change):
     if isinstance(source, Images):
         images = tf.data.Dataset.from_tensor_slices(source.images)
         return images.map(change, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return tf.data.Dataset.from_tensor_slices(path_tensor(source)).map(
-        lambda path: change(decode(tf.io.read_file(path))),
+    return tf.data.Dataset.from_tensor_slices(contents.places(source)).map(
+        lambda place: change(decode(contents.read(place))),
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,
     )
@@ -117,7 +113,7 @@ def _blamed(dataset, source, batch_size):
 
 def _reason(error):
     """Returns what TensorFlow said, without the names of operations around it."""
-    if isinstance(error, tf.errors.NotFoundError):
+    if isinstance(error, tf.errors.NotFoundError) or "FileNotFoundError" in error.message:
         return "there is no such file"
     if isinstance(error, tf.errors.PermissionDeniedError):
         return "it may not be read"

@@ -41,19 +41,20 @@ def draws(count: int, seed: int, step):
     return tf.cast(drawn, tf.int64)
 
 
-def crop(image_bytes, draw, size: int):
+def crop(image_bytes, draw, size: int, mirrored=False):
     """Cuts a square out of an encoded image as if its shorter side had been resized at random.
 
     A JPEG that is to become less than half as large is decoded at a half, a quarter or an eighth
     of its size; what is left to do is bilinear, as it is where an image is enlarged. It is
     decoded as far as the square reaches: what is damaged beyond is not seen. Of other formats
     everything is decoded, and resizing is bilinear with antialiasing. Where the EXIF data ask for
-    it, the square is turned after it has been cut.
+    it, the square is turned after it has been cut; then it is mirrored.
 
     Args:
         image_bytes: string scalar.
         draw: int64 `(3,)` or more: the first three of `draws`.
         size: side of the square in pixels.
+        mirrored: bool scalar, whether to return the mirror image.
 
     Returns:
         float32 `(size, size, 3)`, grey levels from 0 to 255.
@@ -62,9 +63,9 @@ def crop(image_bytes, draw, size: int):
         InvalidArgumentError: when run, if it cannot be decoded.
     """
     cut = tf.cond(
-        headers.is_jpeg(image_bytes),
-        lambda: _of_jpeg(image_bytes, draw, size),
-        lambda: _of_pixels(decode(image_bytes), draw, size),
+        exif.tells_nothing(image_bytes),
+        lambda: _of_jpeg(image_bytes, draw, size, mirrored),
+        lambda: _with_care(image_bytes, draw, size, mirrored),
     )
     return tf.ensure_shape(cut, (size, size, 3))
 
@@ -88,34 +89,73 @@ def window(shape, draw, size: int):
 
 def mirror(image, mirrored):
     """Returns the image `(H, W, C)`, or its mirror image where `mirrored`, a bool scalar."""
+    if mirrored is False:
+        return image
     return tf.cond(mirrored, lambda: tf.reverse(image, [1]), lambda: image)
 
 
-def _of_jpeg(image_bytes, draw, size):
+def _aside(function):
+    """Keeps a rare case out of the graph around it, where each of its operations would be passed
+    by, at a cost, for every image that does not need it."""
+    return tf.function(function, experimental_attributes={"_noinline": True})
+
+
+def _of_jpeg(image_bytes, draw, size, mirrored):
+    """Cuts a JPEG the way it is stored."""
     shape = tf.image.extract_jpeg_shape(image_bytes)[:2]
     times = tf.reduce_min(shape) // _side(draw, size)
+    chosen = tf.reduce_sum(tf.cast(times >= tf.constant(RATIOS[1:]), tf.int32))
+    ratio = tf.gather(tf.constant(RATIOS), chosen)
+    part = window((shape + ratio - 1) // ratio, draw, size)
 
     def decoded(ratio):
-        smaller = (shape + ratio - 1) // ratio
-        return tf.io.decode_and_crop_jpeg(
-            image_bytes, window(smaller, draw, size), channels=3, ratio=ratio
-        )
+        return lambda: tf.io.decode_and_crop_jpeg(image_bytes, part, channels=3, ratio=ratio)
 
-    chosen = tf.reduce_sum(tf.cast(times >= tf.constant(RATIOS[1:]), tf.int32))
-    part = tf.switch_case(chosen, [lambda ratio=ratio: decoded(ratio) for ratio in RATIOS])
+    pixels = tf.switch_case(chosen, [decoded(ratio) for ratio in RATIOS])
+    # Bytes are mirrored sooner than floats.
+    pixels = mirror(pixels, mirrored)
     # More than twice too large after all: only where photographs become thumbnails.
-    cut = tf.cond(
-        tf.shape(part)[0] > 2 * size,
-        lambda: tf.image.resize(part, (size, size), method="bilinear", antialias=True),
-        lambda: tf.image.resize(part, (size, size), method="bilinear"),
+    return tf.cond(
+        part[2] > 2 * size,
+        lambda: _aside(lambda: _antialiased(pixels, size))(),
+        lambda: _bilinear(pixels, size),
     )
-    return exif.turn(cut, exif.orientation(image_bytes))
+
+
+def _with_care(image_bytes, draw, size, mirrored):
+    """Cuts what is no JPEG, or one that may have to be turned."""
+
+    def cut():
+        upright = tf.cond(
+            headers.is_jpeg(image_bytes),
+            lambda: exif.turn(
+                _of_jpeg(image_bytes, draw, size, False), exif.orientation(image_bytes)
+            ),
+            lambda: _of_pixels(decode(image_bytes), draw, size),
+        )
+        return mirror(upright, mirrored)
+
+    return _aside(cut)()
 
 
 def _of_pixels(image, draw, size):
     top, left, height, width = tf.unstack(window(tf.shape(image)[:2], draw, size))
-    part = image[top : top + height, left : left + width]
-    return tf.image.resize(part, (size, size), method="bilinear", antialias=True)
+    return _antialiased(image[top : top + height, left : left + width], size)
+
+
+def _bilinear(pixels, size):
+    # Of floats the operation makes fewer steps than of bytes, by more than casting them takes.
+    # What it returns is handed on whole: of a slice, nothing could be computed in place.
+    resized = tf.raw_ops.ResizeBilinear(
+        images=tf.expand_dims(tf.cast(pixels, tf.float32), 0),
+        size=(size, size),
+        half_pixel_centers=True,
+    )
+    return tf.reshape(resized, (size, size, 3))
+
+
+def _antialiased(pixels, size):
+    return tf.image.resize(pixels, (size, size), method="bilinear", antialias=True)
 
 
 def _side(draw, size):

@@ -9,9 +9,10 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
+from resnet_keras.data import contents
 from resnet_keras.data.dataset import Dataset
 from resnet_keras.data.image_files import Files
-from resnet_keras.data.reading import first_bad, path_tensor
+from resnet_keras.data.reading import first_bad
 from resnet_keras.data.transforms import decode
 from resnet_keras.errors import UserError
 
@@ -34,12 +35,13 @@ def without_corrupt(dataset: Dataset) -> Dataset:
     left = np.bincount(train.labels, minlength=len(dataset.class_names))
     if not (left.all() and len(test)):
         gone = [name for name, count in zip(dataset.class_names, left, strict=True) if not count]
-        where = f"train on in {', '.join(gone)}" if gone else "test on"
+        some = ", ".join(gone[:NAMED]) + (f" and {len(gone) - NAMED} more" if gone[NAMED:] else "")
+        where = f"train on in {some}" if gone else "test on"
         raise UserError(
             f"without the {len(train_bad) + len(test_bad)} files that cannot be decoded there are "
             f"no images to {where}"
         )
-    bad = [*dataset.train.take(train_bad).paths, *dataset.test.take(test_bad).paths]
+    bad = [*dataset.train.take(train_bad).names(), *dataset.test.take(test_bad).names()]
     first = first_bad(dataset.train.take(train_bad[:1])) or first_bad(
         dataset.test.take(test_bad[:1])
     )
@@ -52,11 +54,11 @@ def without_corrupt(dataset: Dataset) -> Dataset:
 def unsound(files: Files) -> np.ndarray:
     """Returns which files cannot be decoded: int64 `(n,)`, ascending."""
 
-    def tried(index, path):
+    def tried(index, place):
         # The size of what came out, so that decoding is not optimized away.
-        return index, tf.size(decode(tf.io.read_file(path)))
+        return index, tf.size(decode(contents.read(place)))
 
-    each = tf.data.Dataset.from_tensor_slices((np.arange(len(files)), path_tensor(files)))
+    each = tf.data.Dataset.from_tensor_slices((np.arange(len(files)), contents.places(files)))
     sound = each.map(tried, num_parallel_calls=tf.data.AUTOTUNE).ignore_errors()
     indices = np.fromiter((index for index, _ in sound.as_numpy_iterator()), np.int64)
     return np.setdiff1d(np.arange(len(files)), indices, assume_unique=True)

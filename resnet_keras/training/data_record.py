@@ -14,13 +14,16 @@ from resnet_keras.training.processes import Processes
 def data_record(train: Images | Files, notes: tuple[str, ...]) -> dict:
     """Returns values for `config.json`: the notes about the data and, of files, a digest.
 
-    The digest, SHA-256, is of classes' and files' names and labels: the folder may have moved.
+    The digest, SHA-256, is of classes' and files' names and labels (and places in
+    files that hold several images): the folder may have moved.
     """
     values = {"notes": list(notes)}
     if isinstance(train, Files):
         digest = hashlib.sha256(np.ascontiguousarray(train.labels).tobytes())
         for path in map(Path, train.paths):
             digest.update(f"{path.parent.name}/{path.name}\n".encode("utf-8", "surrogateescape"))
+        if train.ranges is not None:
+            digest.update(train.ranges.tobytes())
         values["train_files_sha256"] = digest.hexdigest()
     return values
 

@@ -105,6 +105,16 @@ def test_any_cut_of_the_bytes_is_read_without_an_error():
     assert turns == {1, 6}
 
 
+def test_a_jpeg_without_exif_is_told_at_a_glance():
+    made = io.BytesIO()
+    photo().save(made, "JPEG")
+    plain = made.getvalue()
+    assert exif.tells_nothing(plain)
+    told = jpeg(6), with_exif(tiff("<", 6)), with_exif(b"", segment(0xFE, b"a comment"))
+    short = b"", b"\xff\xd8\xff", plain[:21], b"\x89PNG" * 9
+    assert not any(exif.tells_nothing(data) for data in (*told, *short))
+
+
 def test_other_formats_are_left_alone():
     data = io.BytesIO()
     tags = Image.Exif()

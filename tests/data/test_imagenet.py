@@ -32,6 +32,3 @@ def test_who_has_none_is_told_where_it_is_to_be_had(tmp_path):
         load("imagenet2012")
     with pytest.raises(UserError, match=r"there is no train/.*by hand"):
         load("imagenet2012", str(tmp_path))
-    (tmp_path / "imagenet2012").mkdir()
-    with pytest.raises(UserError, match="TensorFlow Datasets prepared is not read"):
-        load("imagenet2012", str(tmp_path))

@@ -119,6 +119,21 @@ def test_grey_and_four_colours(mode):
     assert np.abs(found - expected).mean() < 4
 
 
+@pytest.mark.parametrize("kind, orientation", [("JPEG", None), ("JPEG", 6), ("PNG", None)])
+def test_the_square_is_mirrored_after_it_was_turned(kind, orientation):
+    tags = Image.Exif()
+    if orientation:
+        tags[0x0112] = orientation
+    data = encoded(photo(150, 210), kind, exif=tags)
+    for draw in SOME[:3]:
+        plain = scale_crop.crop(data, draw, 48).numpy()
+        found = scale_crop.crop(data, draw, 48, tf.constant(True)).numpy()
+        # Bytes are mirrored before they are resized, so that sums come in another order.
+        np.testing.assert_allclose(found, plain[:, ::-1], atol=1e-3)
+        unmirrored = scale_crop.crop(data, draw, 48, tf.constant(False))
+        np.testing.assert_array_equal(unmirrored, plain)
+
+
 def test_mirror():
     image = np.asarray(photo(5, 6)).astype(np.float32)
     np.testing.assert_array_equal(scale_crop.mirror(image, tf.constant(True)), image[:, ::-1])
