@@ -19,6 +19,7 @@ class Contestant:
         images: images a step.
         needs: a package that has to be installed.
         labels: more columns, such as network and batch size.
+        environment: variables of its process.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Contestant:
     images: int
     needs: str | None = None
     labels: dict = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -99,7 +101,9 @@ def hold(
                 outcome.failures[one.name] = f"{one.needs} is not installed"
                 say(f"  {one.name}: skipped, {one.needs} is not installed")
                 continue
-            workers[one.name] = Worker(f"benchmarks.contestants.{one.module}", one.arguments)
+            workers[one.name] = Worker(
+                f"benchmarks.contestants.{one.module}", one.arguments, environment=one.environment
+            )
             facts = attempt(one, lambda worker: worker.build())
             # The first steps are slower: graphs are traced, memory is taken, kernels are made.
             if facts is not None and attempt(one, lambda worker: worker.steps(2)) is not None:

@@ -6,7 +6,6 @@ to the error that the paper reports.
 
 import argparse
 import csv
-import importlib.util
 import os
 import subprocess
 import sys
@@ -22,7 +21,6 @@ BATCH, SIZE = 128, 32
 JAX, TENSORFLOW = "this program on JAX", "this program on TensorFlow"
 TORCH, TORCH_COMPILED = "PyTorch", "PyTorch, compiled"
 SHORT = {"float32": "float32", "mixed_bfloat16": "bfloat16"}
-GOALS = [Goal((f"{JAX}, bfloat16", f"{JAX}, float32"), f"{TORCH_COMPILED}, bfloat16")]
 
 
 @dataclass(frozen=True)
@@ -110,21 +108,19 @@ def reached(rows: list[dict[str, str]], error: float) -> dict | None:
     return None
 
 
-def table(outcomes: dict[tuple[str, str], Outcome], times: list[dict]) -> str:
-    """Returns the results in Markdown, a row a contestant."""
+def table(outcomes: dict[tuple[str, str], Outcome], times: dict[tuple[str, str], dict]) -> str:
+    """Returns the results in Markdown, a row a contestant.
+
+    Args:
+        outcomes: by network and precision.
+        times: likewise, what became of the real training.
+    """
     lines = [
         "| network | who | images/s | ms a step | to the paper's error |",
         "|---|---|---:|---:|---|",
     ]
     for (network, precision), outcome in outcomes.items():
-        ran = next(
-            (
-                time
-                for time in times
-                if (time["network"], time["precision"]) == (network, precision)
-            ),
-            None,
-        )
+        ran = times.get((network, precision))
         for one in outcome.contestants:
             speed = outcome.speed(one.name)
             if speed is None:
@@ -174,23 +170,29 @@ def main(words: list[str] | None = None) -> int:
                 args.rounds or (1 if args.quick else 5),
                 args.steps or (2 if args.quick else 200),
             )
-            report.add(outcome, GOALS)
+            report.add(outcome, _comparisons(SHORT[precision]))
             outcomes[training.network, precision] = outcome
-    times = []
+    times = {}
     if not args.no_training:
         for training in _trainings(args.quick):
-            times += [_time(training, precision, args.runs_dir) for precision in precisions[:1]]
+            key = training.network, precisions[0]
+            times[key] = _time(training, precisions[0], args.runs_dir)
     described = {**machine.describe(), "gpu": gpu}
     written = report.write(args.out, described)
     if times:
         written.append(args.out / "gpu_to_error.csv")
-        _write(written[-1], [{**row, "gpu": gpu} for row in times])
+        _write(written[-1], [{**row, "gpu": gpu} for row in times.values()])
     written.append(args.out / "gpu.md")
     written[-1].write_text(f"{gpu}\n\n{table(outcomes, times)}\n", encoding="utf-8")
     print(f"\n{table(outcomes, times)}")
     for path in written:
         print(f"  wrote {path}")
     return 0
+
+
+def _comparisons(short):
+    ours = tuple(f"{name}, {short}" for name in (JAX, TENSORFLOW))
+    return [Goal(ours, f"{name}, {short}") for name in (TORCH_COMPILED, TORCH)]
 
 
 def _trainings(quick):

@@ -3,12 +3,13 @@
 import importlib.metadata
 import os
 import platform
+import subprocess
 from pathlib import Path
 
 # By which Linux names bfloat16 arithmetic: AMX tiles, and AVX-512's dot product.
 BFLOAT16_FLAGS = ("amx_bf16", "avx512_bf16")
 _OF_INTEREST = ("avx2", "avx512f", "avx512_vnni", *BFLOAT16_FLAGS)
-_PACKAGES = ("tensorflow", "keras", "numpy", "torch")
+_PACKAGES = ("tensorflow", "keras", "numpy", "torch", "jax")
 
 
 def describe() -> dict[str, str | int | float]:
@@ -29,6 +30,18 @@ def describe() -> dict[str, str | int | float]:
         **{name: _version(name) for name in _PACKAGES},
         "load_average": round(os.getloadavg()[0], 1),
     }
+
+
+def gpu() -> str:
+    """Returns the NVIDIA GPUs' names and driver in words; empty where there is none."""
+    query = ("--query-gpu=name,driver_version", "--format=csv,noheader")
+    try:
+        answer = subprocess.run(
+            ("nvidia-smi", *query), capture_output=True, text=True, timeout=30, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return "; ".join(", driver ".join(line.split(", ")) for line in answer.stdout.splitlines())
 
 
 def has_bfloat16() -> bool:

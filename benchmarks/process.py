@@ -23,9 +23,16 @@ class Worker:
         module: of `benchmarks.contestants`.
         arguments: of its `make`; JSON values.
         seconds_allowed: for building, and for each turn.
+        environment: variables of its own.
     """
 
-    def __init__(self, module: str, arguments: dict, seconds_allowed: float = 900.0):
+    def __init__(
+        self,
+        module: str,
+        arguments: dict,
+        seconds_allowed: float = 900.0,
+        environment: dict[str, str] | None = None,
+    ):
         self.seconds_allowed = seconds_allowed
         # A file, not a pipe: nobody reads along, and a full pipe would stop the worker.
         self._errors = tempfile.TemporaryFile(  # noqa: SIM115 (closed by `close`)
@@ -34,7 +41,7 @@ class Worker:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.worker"],
             cwd=ROOT,
-            env={**os.environ, **QUIET},
+            env={**os.environ, **QUIET, **(environment or {})},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

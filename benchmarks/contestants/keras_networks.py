@@ -1,5 +1,7 @@
 """Our networks, and the same ones as stock Keras would have them."""
 
+import math
+
 import keras
 
 from resnet_keras.models.build import build
@@ -37,4 +39,4 @@ def stock(network: str, size: int, decay: float = 0.0) -> keras.Model:
 
 def parameters(model: keras.Model) -> int:
     """Returns the number of trained parameters."""
-    return sum(variable.value.numpy().size for variable in model.trainable_variables)
+    return sum(math.prod(variable.shape) for variable in model.trainable_variables)

@@ -16,7 +16,7 @@ from resnet_keras.training.fit import compiled_model
 RATE = 0.01
 
 
-def make(who: str, network: str, size: int, batch: int, precision: str):
+def make(who: str, network: str, size: int, batch: int, precision: str, on_gpu: bool = False):
     """Builds and compiles a network, with one batch in memory.
 
     Args:
@@ -26,13 +26,19 @@ def make(who: str, network: str, size: int, batch: int, precision: str):
         size: side of the images.
         batch: images a step.
         precision: as `--precision` takes it.
+        on_gpu: whether a GPU is a must. Its steps are not waited for one by one, as they are not
+            in training either.
 
     Returns:
         `(steps, facts)`.
     """
+    if keras.backend.backend() == "jax":
+        tf.config.set_visible_devices([], "GPU")  # or it would take the GPU's memory
     classes = keras_networks.CLASSES["cifar" if size == 32 else "imagenet"]
     recipe = Recipe(arch=network, batch_size=batch, precision=precision, learning_rate=RATE)
     machine = hardware.choose(recipe)
+    if on_gpu and not keras.distribution.list_devices("gpu"):
+        raise SystemExit(f"Keras' {keras.backend.backend()} backend sees no GPU")
     recipe = hardware.resolved(recipe, machine)
     hardware.apply(recipe, machine)
     if who == "ours":
@@ -48,7 +54,7 @@ def make(who: str, network: str, size: int, batch: int, precision: str):
     }
 
     def steps(count):
-        stopwatch = _Stopwatch()
+        stopwatch = _Stopwatch(count if on_gpu else 1)
         # One step more than is timed: `fit` itself starts within the first.
         model.fit(
             batches, steps_per_epoch=count + 1, verbose=0, shuffle=False, callbacks=[stopwatch]
@@ -61,12 +67,14 @@ def make(who: str, network: str, size: int, batch: int, precision: str):
 class _Stopwatch(keras.callbacks.Callback):
     """Times a `fit` from the end of its first step to the end of its last."""
 
-    def __init__(self):
+    def __init__(self, every):
         super().__init__()
-        self.began = None
+        self.began, self.every = None, every
 
     def on_train_batch_end(self, batch, logs=None):
         """Reads the loss, so that the step is really done."""
+        if batch % self.every:
+            return
         float(logs["loss"])
         if self.began is None:
             self.began = time.perf_counter()

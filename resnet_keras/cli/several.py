@@ -17,7 +17,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
         "several processes, on one machine or more",
         "With KERAS_BACKEND=jax. The same command in each process, but for --process. Slurm, Open "
-        "MPI and Kubernetes need none of these flags (docs/scaling.md).",
+        "MPI and Kubernetes need none of these flags (docs/several).",
     )
     group.add_argument("--coordinator", metavar="HOST:PORT", help="where process 0 listens")
     group.add_argument("--processes", type=int, metavar="N", help="how many there are")

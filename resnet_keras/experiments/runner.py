@@ -176,6 +176,16 @@ def _environment(jobs):
     paths = [here, *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     if jobs > 1:
-        # TensorFlow takes all of a GPU's memory otherwise, and the second run finds none.
+        # The first run takes all of a GPU's memory otherwise, and the second finds none.
         environment.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+        environment.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+        # And each would start a thread a core: they would wait for each other.
+        threads = str(max(1, _cores() // jobs))
+        for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
+            environment.setdefault(name, threads)
     return environment
+
+
+def _cores():
+    """Returns how many cores this process may use, where the system tells."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

@@ -43,7 +43,8 @@ def contestants(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     # `hold` looks in the package of contestants; these are beside it.
     monkeypatch.setattr(
-        "benchmarks.contest.Worker", lambda module, values: Worker(module.split(".")[-1], values)
+        "benchmarks.contest.Worker",
+        lambda module, values, **more: Worker(module.split(".")[-1], values, **more),
     )
 
     def contestant(name, seconds, **more):

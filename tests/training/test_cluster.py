@@ -61,7 +61,7 @@ def test_a_task_that_sees_its_own_gpu_alone_says_so(monkeypatch):
     monkeypatch.setenv("JAX_LOCAL_DEVICE_IDS", "2,3")
     assert cluster.place("Slurm", 10).local_devices == [2, 3]
     monkeypatch.setenv("JAX_LOCAL_DEVICE_IDS", "first")
-    with pytest.raises(UserError, match="first.*--coordinator"):
+    with pytest.raises(UserError, match=r"first.*--coordinator"):
         cluster.place("Slurm", 10)
 
 
@@ -74,11 +74,11 @@ def test_a_place_under_open_mpi(monkeypatch):
 
 def test_what_cannot_be_found_out_is_said_with_what_would_work(monkeypatch):
     within(monkeypatch, {**OPEN_MPI, "OMPI_MCA_orte_hnp_uri": "1531576320.0;usock"})
-    with pytest.raises(UserError, match="Open MPI started this process.*--coordinator HOST:PORT"):
+    with pytest.raises(UserError, match=r"Open MPI started this process.*--coordinator HOST:PORT"):
         cluster.place("Open MPI", 10)
 
 
 def test_kubernetes_without_its_package_is_said(monkeypatch):
     within(monkeypatch, KUBERNETES)
-    with pytest.raises(UserError, match="Kubernetes started this process.*--coordinator"):
+    with pytest.raises(UserError, match=r"Kubernetes started this process.*--coordinator"):
         cluster.place("Kubernetes", 10)

@@ -2,19 +2,16 @@
 
 import os
 import signal
-import socket
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from resnet_keras.evaluation.predictors import open_predictor
 from resnet_keras.training import checkpoint
+from tests.training.loopback import Run, assert_close
 
-ROOT = Path(__file__).resolve().parents[2]
 # At this rate float32's rounding, which differs with the number of processes, stays what it is;
 # at the paper's 0.1 a fresh network multiplies it by forty at every step.
 TINY = ("--arch", "resnet8", "--dataset", "digits", "--batch-size", "16", "--steps", "12",
@@ -22,93 +19,10 @@ TINY = ("--arch", "resnet8", "--dataset", "digits", "--batch-size", "16", "--ste
         "float32", "--checkpoint-every", "3")  # fmt: skip
 
 
-class Run:
-    """Where one run's processes write: a folder each, so that it shows who wrote."""
-
-    def __init__(self, folder, cache):
-        self.folder, self.cache = folder, cache
-        folder.mkdir(exist_ok=True)
-
-    def start(self, *flags, count=1, backend="jax", wait=120):
-        """Starts the processes, and returns them."""
-        with socket.create_server(("", 0)) as probe:
-            address = f"127.0.0.1:{probe.getsockname()[1]}"
-        started = []
-        for index in range(count):
-            here = self.folder / str(index)
-            here.mkdir(exist_ok=True)
-            several = ("--coordinator", address, "--processes", str(count),
-                       "--process", str(index), "--wait", str(wait))  # fmt: skip
-            command = [sys.executable, ROOT / "train.py", *TINY, *flags, "--name", "run",
-                       "--runs-dir", here / "runs", "--export-dir", here / "exports",
-                       *(several if count > 1 else ())]  # fmt: skip
-            environment = {
-                **os.environ,
-                "KERAS_BACKEND": backend,
-                "JAX_PLATFORMS": "cpu",
-                "JAX_COMPILATION_CACHE_DIR": str(self.cache),
-                "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-            }
-            started.append(
-                subprocess.Popen(
-                    list(map(str, command)),
-                    env=environment,
-                    text=True,
-                    stdout=subprocess.PIPE,
-                    stderr=open(here / "stderr", "a"),
-                )  # fmt: skip
-            )
-        return started
-
-    def train(self, *flags, **kwargs):
-        """Runs the processes to their end; returns what each printed."""
-        started = self.start(*flags, **kwargs)
-        try:
-            printed = [process.communicate(timeout=400)[0] for process in started]
-        finally:
-            for process in started:
-                process.kill()
-        assert [process.returncode for process in started] == [0] * len(started), self.said(0)
-        return printed
-
-    def said(self, index):
-        """What a process wrote to standard error."""
-        return (self.folder / str(index) / "stderr").read_text()
-
-    def run(self, index=0):
-        """A process's run folder."""
-        return self.folder / str(index) / "runs/run"
-
-    def arrays(self, step):
-        """The state that process 0 saved after a step."""
-        return checkpoint.load(self.run() / f"checkpoints/step-{step:09d}.ckpt").arrays
-
-    def losses(self):
-        """The losses of `metrics.csv`, by step."""
-        rows = [line.split(",") for line in (self.run() / "metrics.csv").read_text().split()[1:]]
-        return {int(row[0]): float(row[2]) for row in rows}
-
-    def wait_for_step(self, step, seconds=200):
-        """Waits until that step's checkpoint is there."""
-        until = time.monotonic() + seconds
-        while not (self.run() / f"checkpoints/step-{step:09d}.ckpt").exists():
-            assert time.monotonic() < until, self.said(0)
-            time.sleep(0.02)
-
-
-def assert_close(mine, theirs, atol=1e-5):
-    assert mine.keys() == theirs.keys()
-    for name, values in mine.items():
-        if name.startswith("metrics"):
-            np.testing.assert_allclose(values, theirs[name], rtol=1e-5, err_msg=name)
-        else:
-            np.testing.assert_allclose(values, theirs[name], atol=atol, rtol=1e-5, err_msg=name)
-
-
 @pytest.fixture(scope="module")
 def make(tmp_path_factory):
     root = tmp_path_factory.mktemp("processes")
-    return lambda name: Run(root / name, root / "cache")
+    return lambda name: Run(root / name, root / "cache", TINY)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,79 @@
+"""The benchmark for GPUs, where there is none."""
+
+import csv
+
+import pytest
+
+from benchmarks import gpu, machine
+from benchmarks.contest import Contestant, Outcome
+
+ROWS = [
+    {"step": "100", "test_error": "", "seconds": "1.0"},
+    {"step": "200", "test_error": "9.1", "seconds": "2.0"},
+    {"step": "300", "test_error": "8.75", "seconds": "3.0"},
+    {"step": "400", "test_error": "8.9", "seconds": "4.0"},
+]
+
+
+def test_who_is_entered():
+    entered = gpu.contestants("resnet110", "mixed_bfloat16", on_gpu=True)
+    assert [one.name for one in entered] == [
+        "this program on JAX, bfloat16",
+        "this program on TensorFlow, bfloat16",
+        "PyTorch, bfloat16",
+        "PyTorch, compiled, bfloat16",
+    ]
+    assert [one.environment for one in entered[:2]] == [
+        {"KERAS_BACKEND": "jax"},
+        {"KERAS_BACKEND": "tensorflow"},
+    ]
+    assert {one.images for one in entered} == {128}
+    assert {one.arguments.get("device", "cuda") for one in entered} == {"cuda"}
+
+
+def test_when_an_error_was_reached():
+    assert gpu.reached(ROWS, 8.75) == {"step": 300, "seconds": 3.0}
+    assert gpu.reached(ROWS, 8.7) is None
+
+
+def test_the_table_tells_measured_from_not_measured():
+    entered = [Contestant(name, "", {}, 128) for name in (gpu.JAX, gpu.TORCH, gpu.TORCH_COMPILED)]
+    outcome = Outcome("a contest", entered, failures={gpu.TORCH_COMPILED: "it was ill"})
+    outcome.speeds = {gpu.JAX: {0: 64000.0}, gpu.TORCH: {0: 32000.0}}
+    key = ("resnet20", "float32")
+    ran = {"error": 8.75, "step": 30_000, "seconds": 90.0, "steps": 64_000}
+    rows = gpu.table({key: outcome}, {key: ran}).splitlines()[2:]
+    assert rows[0].endswith("| 2.00 | 8.75 % after 30,000 steps, 1.5 minutes |")
+    assert rows[1].endswith("| 4.00 | (as many steps: 2.0 minutes) |")  # 30,000 x 4 ms
+    assert "not measured: it was ill" in rows[2]
+    rows = gpu.table({key: outcome}, {key: {**ran, "step": None}}).splitlines()[2:]
+    assert rows[0].endswith("| not reached in 64,000 steps |") and rows[1].endswith("|  |")
+    assert gpu.table({key: outcome}, {}).count("| not measured |") == 2
+
+
+def test_without_a_gpu_nothing_is_measured(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(machine, "gpu", lambda: "")
+    assert gpu.main(["--out", str(tmp_path)]) == 1
+    assert "nothing was measured. --quick" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_gpu_is_no_name(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert machine.gpu() == ""
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho 'A GPU, 1.2'\necho 'A GPU, 1.2'\n")
+    program.chmod(0o755)
+    assert machine.gpu() == "A GPU, driver 1.2; A GPU, driver 1.2"
+
+
+@pytest.mark.slow
+def test_quick_goes_through(tmp_path, capsys):
+    assert gpu.main(["--quick", "--out", str(tmp_path / "out"), "--runs-dir", str(tmp_path)]) == 0
+    with open(tmp_path / "out/gpu_to_error.csv", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["network"], row["steps"]) == ("resnet8", "20")
+    table = capsys.readouterr().out
+    assert "| resnet8 | this program on JAX, float32 | not measured" not in table
+    assert "| resnet8 | this program on TensorFlow, float32 | not measured" not in table
+    assert (tmp_path / "out/gpu.md").read_text().count("| resnet8 |") == 4

@@ -1,0 +1,106 @@
+"""ResNet-20 on CIFAR-10: several processes against one, as far as chaos lets them be compared."""
+
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+from resnet_keras.training import checkpoint
+from tests.training.loopback import Run, assert_close
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif("RESNET_KERAS_DATA" not in os.environ, reason="CIFAR-10 is not there"),
+]
+PAPER = ("--arch", "resnet20", "--option", "A", "--precision", "float32")
+NUDGES = 5
+
+
+def run_of(root, name, *flags):
+    return Run(root / name, root / "cache", (*PAPER, *flags))
+
+
+def copied(run, name, step, nudge=None):
+    """Returns a copy of a run as it was after a step, its weights nudged by 1e-7 if asked for."""
+    twin = Run(run.folder.parent / name, run.cache, run.flags)
+    shutil.copytree(run.run(), twin.run())
+    folder = twin.run() / "checkpoints"
+    for path in checkpoint.paths(folder):
+        if checkpoint.load(path).step != step:
+            path.unlink()
+    (start,) = map(checkpoint.load, checkpoint.paths(folder))
+    if nudge is not None:
+        rng = np.random.default_rng(nudge)
+        arrays = {
+            name: (values + 1e-7 * rng.standard_normal(values.shape)).astype(values.dtype)
+            if name.startswith("model") and name.endswith("kernel") else values
+            for name, values in start.arrays.items()
+        }  # fmt: skip
+        checkpoint.save(folder, step, arrays, start.extra)
+    return twin
+
+
+def worst(mine, theirs):
+    return max(
+        np.abs(mine[name] - theirs[name]).max()
+        for name in mine
+        if name.startswith(("model", "optimizer"))
+    )
+
+
+@pytest.mark.parametrize("rate", ["0.001", "0.01"])
+def test_five_steps_of_a_fresh_network(tmp_path, rate, record_property):
+    flags = ("--learning-rate", rate, "--steps", "5", "--drops", "4")
+    runs = {count: run_of(tmp_path, f"fresh-{count}", *flags) for count in (1, 2, 4)}
+    for count, run in runs.items():
+        run.train(count=count)
+    gaps = {count: worst(runs[count].arrays(5), runs[1].arrays(5)) for count in (2, 4)}
+    print(f"\nrate {rate}, fresh, after 5 steps: {gaps}")
+    if rate == "0.001":
+        for count in (2, 4):
+            assert_close(runs[count].arrays(5), runs[1].arrays(5))
+
+
+def test_five_steps_of_a_network_that_has_trained(tmp_path):
+    flags = ("--steps", "305", "--drops", "300", "--checkpoint-every", "300", "--eval-every", "305")
+    one = run_of(tmp_path, "trained-1", *flags)
+    one.train()
+    gaps = {}
+    for count in (2, 4):
+        several = copied(one, f"trained-{count}", 300)
+        several.train(count=count)
+        gaps[count] = worst(several.arrays(305), one.arrays(305))
+        print(f"\nrate 0.01 after 300 steps at 0.1, {count} processes: {gaps[count]}")
+    assert max(gaps.values()) < 1e-5
+
+
+def loss_of_last_step(run, steps, batch=128):
+    """The row's mean over all steps, less what the checkpoint before the last step has summed."""
+    before = run.arrays(steps - 1)["metrics/0/loss/total"]
+    return (run.losses()[steps] * steps * batch - before) / batch
+
+
+def test_the_loss_at_step_100_lies_within_the_spread_of_one_process(tmp_path):
+    flags = ("--steps", "100", "--drops", "90", "--checkpoint-every", "1", "--eval-every", "100")
+    start = run_of(tmp_path, "start", *flags)
+    (process,) = start.start()
+    start.wait_for_step(2)
+    process.kill()
+    process.communicate()
+    first = checkpoint.load(checkpoint.paths(start.run() / "checkpoints")[0]).step
+    assert first < 10
+    nudged = [copied(start, f"nudged-{seed}", first, seed) for seed in range(NUDGES)]
+    several = [copied(start, f"several-{count}", first) for count in (2, 4)]
+    for run in nudged:
+        run.train()
+    for count, run in zip((2, 4), several, strict=True):
+        run.train(count=count)
+    spread = np.array([loss_of_last_step(run, 100) for run in nudged])
+    losses = [loss_of_last_step(run, 100) for run in several]
+    means = [run.losses()[100] for run in (*nudged, *several)]
+    print(f"\nloss at step 100, one process, nudged: {spread}; 2 and 4 processes: {losses}")
+    print(f"mean loss of steps 1 to 100: {means}")
+    assert spread.std() > 0
+    for loss in losses:
+        assert abs(loss - spread.mean()) < 3 * spread.std(ddof=1)
