@@ -59,7 +59,7 @@ class Run:
         """Runs the processes to their end; returns what each printed."""
         started = self.start(*flags, **kwargs)
         try:
-            printed = [process.communicate(timeout=400)[0] for process in started]
+            printed = [process.communicate(timeout=1500)[0] for process in started]
         finally:
             for process in started:
                 process.kill()

@@ -42,36 +42,35 @@ def copied(run, name, step, nudge=None):
 
 
 def worst(mine, theirs):
+    """The largest difference between two networks' weights."""
     return max(
         np.abs(mine[name] - theirs[name]).max()
         for name in mine
-        if name.startswith(("model", "optimizer"))
+        if name.startswith("model") and "moving" not in name
     )
 
 
-@pytest.mark.parametrize("rate", ["0.001", "0.01"])
-def test_five_steps_of_a_fresh_network(tmp_path, rate, record_property):
-    flags = ("--learning-rate", rate, "--steps", "5", "--drops", "4")
+def test_five_steps_of_a_fresh_network(tmp_path):
+    flags = ("--learning-rate", "0.001", "--steps", "5", "--drops", "4")
     runs = {count: run_of(tmp_path, f"fresh-{count}", *flags) for count in (1, 2, 4)}
     for count, run in runs.items():
         run.train(count=count)
     gaps = {count: worst(runs[count].arrays(5), runs[1].arrays(5)) for count in (2, 4)}
-    print(f"\nrate {rate}, fresh, after 5 steps: {gaps}")
-    if rate == "0.001":
-        for count in (2, 4):
-            assert_close(runs[count].arrays(5), runs[1].arrays(5))
+    print(f"\nrate 0.001, fresh, after 5 steps: {gaps}")
+    for count in (2, 4):
+        assert_close(runs[count].arrays(5), runs[1].arrays(5))
 
 
 def test_five_steps_of_a_network_that_has_trained(tmp_path):
-    flags = ("--steps", "305", "--drops", "300", "--checkpoint-every", "300", "--eval-every", "305")
+    flags = ("--steps", "105", "--drops", "100", "--checkpoint-every", "100", "--eval-every", "105")
     one = run_of(tmp_path, "trained-1", *flags)
     one.train()
     gaps = {}
     for count in (2, 4):
-        several = copied(one, f"trained-{count}", 300)
+        several = copied(one, f"trained-{count}", 100)
         several.train(count=count)
-        gaps[count] = worst(several.arrays(305), one.arrays(305))
-        print(f"\nrate 0.01 after 300 steps at 0.1, {count} processes: {gaps[count]}")
+        gaps[count] = worst(several.arrays(105), one.arrays(105))
+        print(f"\nrate 0.01 after 100 steps at 0.1, {count} processes: {gaps[count]}")
     assert max(gaps.values()) < 1e-5
 
 
