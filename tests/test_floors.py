@@ -16,6 +16,7 @@ FLOORS = {
     "accounting": 1,
     "artefact": 1,
     "files": 1,
+    "child": 1,
     "models": 2,
     "data": 2,
     "reporting": 2,

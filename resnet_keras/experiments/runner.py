@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import resnet_keras
+from resnet_keras import child
 from resnet_keras.errors import UserError
 from resnet_keras.experiments.plan import Planned, is_done
 from resnet_keras.files import make_folder, written_whole
@@ -172,9 +172,7 @@ def _recipe_file(planned, places):
 
 
 def _environment(jobs):
-    here = str(Path(resnet_keras.__file__).parent.parent)
-    paths = [here, *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    environment = child.environment()
     if jobs > 1:
         # The first run takes all of a GPU's memory otherwise, and the second finds none.
         environment.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")

@@ -1,13 +1,12 @@
 """The end of a run: its `.keras` file and its SavedModel, whichever backend trained it."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import keras
 
-import resnet_keras
+from resnet_keras import child
 from resnet_keras.artefact import Description
 from resnet_keras.errors import UserError
 from resnet_keras.export.saved_model import export
@@ -37,15 +36,8 @@ def exported(
 
 def _by_tensorflow(file, export_dir):
     command = [sys.executable, "-m", "resnet_keras", "export", file, "--export-dir", export_dir]
-    here = str(Path(resnet_keras.__file__).parent.parent)
-    paths = [here, *filter(None, [os.environ.get("PYTHONPATH")])]
     # The GPU is the parent's, and its memory full.
-    environment = {
-        **os.environ,
-        "KERAS_BACKEND": "tensorflow",
-        "CUDA_VISIBLE_DEVICES": "-1",
-        "PYTHONPATH": os.pathsep.join(paths),
-    }
+    environment = child.environment(KERAS_BACKEND="tensorflow", CUDA_VISIBLE_DEVICES="-1")
     done = subprocess.run(
         list(map(str, command)), env=environment, capture_output=True, text=True, check=False
     )

@@ -300,16 +300,13 @@ class EndOnSignal(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         """Stops if a signal came."""
         journey = self.journey
-        if journey.step == journey.recipe.steps:
-            return
-        if self.processes.count == 1:
-            stop = journey.stopped_by is not None
-        elif journey.step % LOOK_EVERY:
-            return
-        else:
-            stop = self.processes.any(journey.stopped_by is not None)
-        if stop:
-            journey.stopped_by = journey.stopped_by or signal.SIGTERM
+        last = journey.step == journey.recipe.steps
+        if self.processes.count > 1:
+            if journey.step % LOOK_EVERY and not last:
+                return
+            if self.processes.any(journey.stopped_by is not None):
+                journey.stopped_by = journey.stopped_by or signal.SIGTERM
+        if journey.stopped_by is not None and not last:
             self.save()
             self.model.stop_training = True
 

@@ -1,6 +1,7 @@
 """What a run writes down of its data, so that it does not go on with others."""
 
 import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from resnet_keras.data.dataset import Images
 from resnet_keras.data.image_files import Files
 from resnet_keras.errors import UserError
+from resnet_keras.recipe import Recipe
 from resnet_keras.training.processes import Processes
 
 
@@ -43,6 +45,21 @@ def check_same_images(train: Images | Files, processes: Processes) -> None:
         found.update(np.ascontiguousarray(train.images))
         digest = found.digest()
     processes.same_everywhere("the training images", digest)
+
+
+def check_same_computation(recipe: Recipe, processes: Processes) -> None:
+    """Refuses processes of which one would compute otherwise: in another precision, say, because
+    its GPU is another.
+
+    Args:
+        recipe: with all that was left to data set and machine written down.
+        processes: those that train together.
+
+    Raises:
+        UserError: if so.
+    """
+    digest = hashlib.sha256(json.dumps(recipe.to_json(), sort_keys=True).encode()).digest()
+    processes.same_everywhere("what was left to data and machine (precision, devices)", digest)
 
 
 def check_same_files(config: dict, train: Images | Files, folder: Path) -> None:

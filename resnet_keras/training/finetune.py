@@ -1,6 +1,7 @@
 """Fine-tuning: a run that begins with the weights of another network, all but the last layer."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import keras
@@ -13,6 +14,7 @@ from resnet_keras.models.keras_file import load_keras_file
 from resnet_keras.preprocessing import Preprocessing
 from resnet_keras.recipe import Recipe
 from resnet_keras.training.optimizer import HEAD
+from resnet_keras.training.processes import Processes
 from resnet_keras.training.run_folder import RunFolder, read_json
 
 
@@ -40,6 +42,17 @@ def origin(recipe: Recipe, folder: RunFolder, going_on: bool) -> Preprocessing |
     description = read_description(recipe.train_from)
     _check_network(recipe, description)
     return description.preprocessing
+
+
+def agreed_origin(
+    recipe: Recipe, folder: RunFolder, going_on: bool, processes: Processes
+) -> Preprocessing | None:
+    """Returns what `origin` returns at process 0, whose folder it is, in all processes."""
+    if not recipe.train_from or processes.count == 1:
+        return origin(recipe, folder, going_on)
+    mine = origin(recipe, folder, going_on) if processes.leads else None
+    agreed = processes.from_leader(json.dumps(mine.to_json()).encode() if mine else None)
+    return Preprocessing.from_json(json.loads(agreed))
 
 
 def adapted(

@@ -1,12 +1,13 @@
 """A run as the processes beside the first see it: they compute their share and write nothing."""
 
+from collections.abc import Callable
+
 from resnet_keras.training import checkpoint, state
 from resnet_keras.training.assembly import Assembly
 from resnet_keras.training.callbacks import (
     Arrive,
     EndOnSignal,
     Resume,
-    StopOnNonFinite,
     WriteRows,
 )
 from resnet_keras.training.fit import fit
@@ -18,21 +19,24 @@ from resnet_keras.training.run_folder import RunFolder
 DONE = b"done"
 
 
-def follow(parts: Assembly, folder: RunFolder, processes: Processes) -> Result:
-    """Trains along with process 0, from where that says; how it ends, that one knows.
+def follow(make: Callable[[], Assembly], folder: RunFolder, processes: Processes) -> Result:
+    """Trains along with process 0, from where that says; how it ends, that one knows. The loss is
+    the same everywhere: process 0 alone judges it.
 
     Args:
-        parts: of the run.
+        make: puts the parts of the run together. Not before process 0 does so too: variables
+            that are spread over processes are made by all of them at once.
         folder: process 0's; it need not exist here.
         processes: those that train together.
     """
     opening = processes.from_leader(None)
-    if opening != DONE:
-        saved = checkpoint.parse(opening, folder.checkpoints) if opening else None
-        parts.begin(saved)
-        _train(parts, folder, saved, processes)
-    stopped_by = parts.journey.stopped_by
-    return Result(stopped_by and int(stopped_by), folder.path)
+    if opening == DONE:
+        return Result(None, folder.path)
+    saved = checkpoint.parse(opening, folder.checkpoints) if opening else None
+    parts = make()
+    parts.begin(saved)
+    _train(parts, folder, saved, processes)
+    return Result(None, folder.path)
 
 
 def _train(parts, folder, saved, processes):
@@ -44,7 +48,6 @@ def _train(parts, folder, saved, processes):
     between = [
         Arrive(journey),
         Resume(journey, saved),
-        StopOnNonFinite(journey, folder.checkpoints),
         # What process 0 forgets after each row has to be forgotten everywhere.
         WriteRows(journey, lambda: None),
         end_on_signal,

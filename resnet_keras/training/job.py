@@ -1,6 +1,7 @@
 """One run, from a recipe to a measured export."""
 
 import dataclasses
+import functools
 from pathlib import Path
 
 import keras
@@ -30,7 +31,12 @@ from resnet_keras.training import (
     state,
 )
 from resnet_keras.training.assembly import assemble
-from resnet_keras.training.data_record import check_same_files, check_same_images, data_record
+from resnet_keras.training.data_record import (
+    check_same_computation,
+    check_same_files,
+    check_same_images,
+    data_record,
+)
 from resnet_keras.training.fit import board, fit
 from resnet_keras.training.follow import DONE, follow
 from resnet_keras.training.metrics_log import Row
@@ -80,13 +86,15 @@ def run(
     folder = run_folder(recipe, places)
     if held_out and not recipe.validation_size:
         raise UsageError("a score on held-out images needs some: --validation-size 5000")
-    if not held_out and processes.leads:
-        make_folder(Path(places.export_dir))
     try:
         with signals.raised(), told(processes):
+            if not held_out and processes.leads:
+                make_folder(Path(places.export_dir))
             result = _run(recipe, places, folder, progress, held_out, processes)
             ended = processes.end(
-                test_error=result.test_error, validation_error=result.validation_error
+                stopped_by=result.stopped_by,
+                test_error=result.test_error,
+                validation_error=result.validation_error,
             )
             return dataclasses.replace(result, **ended)
     except signals.Interrupted as interruption:
@@ -113,22 +121,23 @@ def _run(recipe, places, folder, progress, held_out, processes):
         # What is not there cannot be measured.
         dataset = dataclasses.replace(dataset, test=dataset.test.take(slice(0)))
     goes_on = places.resume != "never" and bool(checkpoint.paths(folder.checkpoints))
-    origin = finetune.origin(recipe, folder, goes_on)
+    origin = finetune.agreed_origin(recipe, folder, goes_on, processes)
     recipe = for_dataset(recipe, dataset, origin)
     machine = hardware.choose(recipe)
     recipe = hardware.resolved(recipe, machine)
+    check_same_computation(recipe, processes)
     check_same_images(dataset.train, processes)
+    make = functools.partial(assemble, recipe, dataset, origin, machine)
     if not processes.leads:
-        return follow(assemble(recipe, dataset, origin, machine), folder, processes)
+        return follow(make, folder, processes)
     with folder.locked():
         saved = take_up(folder, recipe, places.resume, progress)
         done = (already_scored if held_out else already_done)(folder, progress)
         if done:
             processes.from_leader(DONE)
             return done
-        parts = assemble(recipe, dataset, origin, machine)
         processes.from_leader(saved.path.read_bytes() if saved else b"")
-        return _Run(parts, places, folder, dataset, machine, progress, processes).go(saved)
+        return _Run(make(), places, folder, dataset, machine, progress, processes).go(saved)
 
 
 class _Run:

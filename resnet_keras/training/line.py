@@ -21,6 +21,7 @@ BEAT_SECONDS, LOST_SECONDS = 2.0, 20.0
 # Seconds between two lines that say who is being waited for.
 REPORT_SECONDS = 10.0
 _PATIENCE = 5.0
+_ON = ". The run has ended; the same commands go on from its last checkpoint"
 _LONGEST_LINE = 1 << 20
 
 
@@ -32,6 +33,7 @@ class _Peer:
     socket: socket.socket
     buffer: bytes = b""
     heard: float = field(default_factory=time.monotonic)
+    through: bool = False
 
     def send(self, **message) -> None:
         with contextlib.suppress(OSError):  # whoever is gone is noticed by reading
@@ -81,7 +83,7 @@ class Line:
         self.index, self.count, self.coordinator = index, count, coordinator
         self._peers = {peer.index: peer for peer in peers}
         self._over, self._ending = threading.Event(), threading.Event()
-        self._ended: dict | None = None
+        self._ended: dict = {}
         self._end_came = threading.Event()
         self._lock = threading.Lock()
 
@@ -89,14 +91,24 @@ class Line:
         """Begins to send signs of life and to wait for those of the others, in a thread.
 
         Args:
-            on_loss: called from that thread, once, with a sentence about who was lost.
+            on_loss: called from that thread, once, with a sentence about who was lost, or gave up.
         """
         self._watcher = threading.Thread(target=self._watch, args=(on_loss,), daemon=True)
         self._watcher.start()
 
+    @property
+    def others_are_through(self) -> bool:
+        """Whether nothing that this process does depends on another one any more."""
+        return all(peer.through for peer in self._peers.values())
+
+    def through(self) -> None:
+        """Tells process 0 that this one has done its part: its loss is no loss any more."""
+        self._send(through=True)
+
     def fail(self, reason: str) -> None:
         """Tells the others that this process gives up."""
         if not self._over.is_set():
+            self._over.set()  # or their answer would end this process before it has said why
             self._send(failed=reason)
             self.close()
 
@@ -111,7 +123,7 @@ class Line:
         """Waits, in another process than 0, until process 0 says that all is done. A loss is
         `on_loss`'s business."""
         self._end_came.wait()
-        return self._ended or {}
+        return self._ended
 
     def close(self) -> None:
         """Says goodbye and hangs up."""
@@ -142,7 +154,7 @@ class Line:
                     why = self._why_lost(peer, peer.index in ready)
                     if self._over.is_set():
                         return
-                    if why and self._ending.is_set():
+                    if why and (peer.through or self._ending.is_set()):
                         self._peers.pop(peer.index, None)
                     if peer.index not in self._peers:
                         selector.unregister(peer.socket)
@@ -162,6 +174,7 @@ class Line:
                     return str(message["lost"])
                 if "failed" in message:
                     return f"{name} gave up: {message['failed']}"
+                peer.through = peer.through or "through" in message
                 if "end" in message:
                     self._ended = message["end"]
                     # From now on nobody is missed.
@@ -172,9 +185,9 @@ class Line:
                     del self._peers[peer.index]
                     return None
             if messages is None:
-                return f"{name} has died, or its machine is gone: its connection broke off"
+                return f"{name} has died, or its machine is gone: its connection broke off{_ON}"
         if time.monotonic() - peer.heard > LOST_SECONDS:
-            return f"{name} has not been heard of for {LOST_SECONDS:.0f} seconds"
+            return f"{name} has not been heard of for {LOST_SECONDS:.0f} seconds{_ON}"
         return None
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from resnet_keras.data.share import Share
 from resnet_keras.errors import UsageError, UserError
-from resnet_keras.training import signals
+from resnet_keras.training import coordination, signals
 from resnet_keras.training.line import Line, call_roll
 
 # Steps between two looks at whether somebody was asked to stop. All look at the same steps.
@@ -89,6 +89,9 @@ class Processes:
     def end(self, **results) -> dict:
         """Takes leave of the others, the run being over.
 
+        Process 0 may still export and measure while the others wait here; one that does not, or is
+        asked to stop, does no harm to that.
+
         Args:
             **results: how it ended; process 0's count.
 
@@ -104,6 +107,7 @@ class Processes:
             self.line.end(**results)
             jax.distributed.shutdown()
             return results
+        self.line.through()
         ended = self.line.wait_for_end()
         jax.distributed.shutdown()
         self.line.close()
@@ -150,8 +154,8 @@ def join(
     line = call_roll(address, index, count, says, wait, report)
     processes = Processes(count, index, line)
     line.watch(lambda why: _end_process(report, why))
-    _initialize(line, local_devices)
-    with _standard_output_to_nobody():
+    with told(processes), _standard_output_to_nobody():
+        _initialize(line, local_devices)
         # All connections are made here, where it is known that everybody is there.
         processes.any(False)
     report(f"process {index} of {count}: all are there")
@@ -170,7 +174,13 @@ def told(processes: Processes):
         return
     try:
         yield
-    except (UserError, signals.Interrupted) as error:
+    except signals.Interrupted as interruption:
+        if processes.leads and processes.line.others_are_through:
+            processes.line.end(stopped_by=int(interruption.number))
+        else:
+            processes.line.fail(f"{interruption}. The same commands go on from the last checkpoint")
+        raise
+    except UserError as error:
         processes.line.fail(" ".join(str(error).split()))
         raise
     except Exception as error:
@@ -195,7 +205,7 @@ def _standard_output_to_nobody():
 
 
 def _end_process(report, why):
-    report(f"{why}. The run has ended; the same commands go on from its last checkpoint")
+    report(why)
     sys.stdout.flush()
     # Not `sys.exit`: the main thread may be inside an operation that never returns.
     os._exit(1)
@@ -210,13 +220,14 @@ def _initialize(line, local_devices):
     jax.config.update("jax_enable_preemption_service", False)
     # Without it JAX aborts the process when another is lost, before `_end_process` can say which.
     jax.config.update("jax_enable_recoverability", True)
-    jax.distributed.initialize(
-        line.coordinator,
-        line.count,
-        line.index,
-        local_device_ids=local_devices,
-        cluster_detection_method="deactivate",
-    )
+    with coordination.apart():
+        jax.distributed.initialize(
+            line.coordinator,
+            line.count,
+            line.index,
+            local_device_ids=local_devices,
+            cluster_detection_method="deactivate",
+        )
     if jax.local_device_count() * line.count != jax.device_count():
         raise UserError(
             f"every process needs as many devices as the others: process {line.index} has "

@@ -37,9 +37,9 @@ class Run:
             here.mkdir(exist_ok=True)
             several = ("--coordinator", address, "--processes", str(count),
                        "--process", str(index), "--wait", str(wait))  # fmt: skip
-            command = [sys.executable, ROOT / "train.py", *self.flags, *flags, "--name", "run",
+            command = [sys.executable, ROOT / "train.py", *self.flags, "--name", "run",
                        "--runs-dir", here / "runs", "--export-dir", here / "exports",
-                       *(several if count > 1 else ())]  # fmt: skip
+                       *(several if count > 1 else ()), *flags]  # fmt: skip
             environment = {
                 **os.environ,
                 "KERAS_BACKEND": backend,

@@ -39,6 +39,7 @@ def within(monkeypatch, variables):
         # One task, a shell inside an allocation, a pod that is no indexed job's: alone.
         ({**SLURM, "SLURM_NTASKS": "1"}, None),
         ({name: SLURM[name] for name in ("SLURM_JOB_ID", "SLURM_NTASKS")}, None),
+        ({name: SLURM[name] for name in ("SLURM_JOB_ID", "SLURM_NTASKS", "SLURM_PROCID")}, None),
         ({**OPEN_MPI, "OMPI_COMM_WORLD_SIZE": "1"}, None),
         ({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, None),
     ],
@@ -82,3 +83,20 @@ def test_kubernetes_without_its_package_is_said(monkeypatch):
     within(monkeypatch, KUBERNETES)
     with pytest.raises(UserError, match=r"Kubernetes started this process.*--coordinator"):
         cluster.place("Kubernetes", 10)
+
+
+def test_a_name_that_is_not_known_yet_is_waited_for(monkeypatch):
+    tries = []
+
+    def detected(wait):
+        tries.append(wait)
+        if len(tries) < 3:
+            raise RuntimeError("Retry failed") from OSError("Name or service not known")
+        return cluster.Place("resnet-0.jobs:55527", 2, 1)
+
+    monkeypatch.setattr(cluster, "_detected", detected)
+    monkeypatch.setattr(cluster.time, "sleep", lambda seconds: None)
+    assert cluster.place("Kubernetes", 60).index == 1
+    tries.clear()
+    with pytest.raises(UserError, match="Retry failed"):
+        cluster.place("Kubernetes", 0)

@@ -193,8 +193,10 @@ def test_one_that_dies_is_named_to_all_at_once():
         losses, events = watched(found)
         other.kill()
         assert events[0].wait(5) and events[1].wait(5)
-    for loss in losses:
-        assert loss == ["process 2 of 3 has died, or its machine is gone: its connection broke off"]
+    for (why,) in losses:
+        assert why.startswith(
+            "process 2 of 3 has died, or its machine is gone: its connection broke off. The run"
+        )
 
 
 def test_one_that_hangs_is_named_after_a_while(monkeypatch):
@@ -205,8 +207,25 @@ def test_one_that_hangs_is_named_after_a_while(monkeypatch):
         assert losses == [[], []]  # signs of life come without being asked for
         os.kill(other.pid, 19)
         assert events[0].wait(10) and events[1].wait(10)
-    for loss in losses:
-        assert loss == ["process 2 of 3 has not been heard of for 3 seconds"]
+    for (why,) in losses:
+        assert why.startswith("process 2 of 3 has not been heard of for 3 seconds. The run")
+
+
+def test_one_that_is_through_is_not_missed():
+    found = meet(3)
+    losses, _ = watched(found)
+    assert not found[0].others_are_through
+    for line in found[1:]:
+        line.through()
+    time.sleep(1)
+    assert found[0].others_are_through
+    found[1].fail("SIGTERM")
+    time.sleep(1)
+    assert losses == [[], [], []]
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(found[2].wait_for_end)
+        found[0].end(stopped_by=15)
+        assert other.result(10) == {"stopped_by": 15}
 
 
 def test_the_end_is_told_and_nobody_is_missed_then():

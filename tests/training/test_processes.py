@@ -67,17 +67,75 @@ def test_process_0_alone_writes_and_all_know_the_result(two):
 
 
 @pytest.mark.slow
-def test_when_one_dies_the_other_ends_and_the_same_command_goes_on(make, two):
-    run = make("dies")
+def test_all_hear_that_a_run_is_complete(two):
+    printed = two.train(count=2)
+    assert printed == two.printed
+    assert "is complete" in two.said(0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("index", [0, 1])
+def test_when_one_dies_the_other_says_so_and_ends(make, index):
+    run = make(f"dies-{index}")
     started = run.start("--steps", "2000", "--checkpoint-every", "1", count=2)
     run.wait_for_step(5)
-    started[1].kill()
-    began = time.monotonic()
-    assert started[0].wait(60) == 1 and time.monotonic() - began < 60
-    assert "process 1 of 2 has died" in run.said(0).splitlines()[-1]
-    assert "go on from its last checkpoint" in run.said(0).splitlines()[-1]
+    started[index].kill()
+    assert started[1 - index].wait(60) == 1
     for process in started:
         process.communicate()
+    said = run.said(1 - index)
+    assert f"process {index} of 2 has died" in said.splitlines()[-1]
+    assert "go on from its last checkpoint" in said.splitlines()[-1]
+    assert "Terminating process" not in said  # JAX's own end, with a stack trace
+
+
+@pytest.mark.slow
+def test_what_makes_process_0_give_up_is_said_everywhere(make, tmp_path):
+    run = make("diverges")
+    started = run.start("--learning-rate", "1e30", count=2)
+    assert [process.wait(120) for process in started] == [1, 1]
+    for process in started:
+        process.communicate()
+    assert "the loss at step" in run.said(0).splitlines()[-1]
+    assert "process 0 of 2" not in run.said(0).splitlines()[-1]
+    assert "process 0 of 2 gave up: the loss at step" in run.said(1).splitlines()[-1]
+    assert "same commands go on" not in run.said(1)
+    run = make("unwritable")
+    started = run.start("--export-dir", "/dev/null/x", count=2)
+    assert [process.wait(120) for process in started] == [1, 1]
+    for process in started:
+        process.communicate()
+    assert "process 0 of 2 gave up: cannot" in run.said(1).splitlines()[-1]
+    assert "Terminating process" not in run.said(1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_signal_after_the_last_common_look_stops_all_alike(make, index):
+    run = make(f"late-{index}")
+    started = run.start("--steps", "15", "--checkpoint-every", "1", count=2)
+    run.wait_for_step(9)
+    started[index].send_signal(signal.SIGTERM)
+    ends = {process.wait(120) for process in started}
+    printed = [process.communicate()[0] for process in started]
+    assert ends in ({143}, {0})  # 0: it came when training was over
+    assert (ends == {0}) == all("test error" in words for words in printed)
+    assert "Traceback" not in run.said(0) + run.said(1)
+
+
+@pytest.mark.slow
+def test_once_training_is_over_the_others_can_go(make):
+    run = make("goes")
+    started = run.start(count=2)
+    until = time.monotonic() + 200
+    while not (run.run() / "model.keras").exists():
+        assert time.monotonic() < until, run.said(0)
+        time.sleep(0.02)
+    started[1].send_signal(signal.SIGTERM)
+    assert started[1].wait(30) == 143
+    assert started[0].wait(120) == 0
+    assert "test error" in started[0].communicate()[0]
+    started[1].communicate()
 
 
 @pytest.mark.slow
