@@ -77,33 +77,41 @@ def test_five_steps_of_a_network_that_has_trained(tmp_path):
     assert max(gaps.values()) < 1e-5
 
 
-def loss_of_last_step(run, steps):
-    """The row's mean over all steps, less what the checkpoint before the last step has summed."""
-    before = run.arrays(steps - 1)["metrics/0/loss/total"]
-    return (run.losses()[steps] * steps * BATCH - before) / BATCH
+def test_a_hundred_steps_at_a_rate_at_which_rounding_hardly_grows(tmp_path):
+    flags = ("--learning-rate", "0.001", "--steps", "100", "--drops", "90", "--eval-every", "100",
+             "--batch-size", str(BATCH))  # fmt: skip
+    one, four = run_of(tmp_path, "one", *flags), run_of(tmp_path, "four", *flags)
+    one.train()
+    four.train(count=4)
+    gap = worst(four.arrays(100), one.arrays(100))
+    print(f"\nrate 0.001, after 100 steps, 4 processes: {gap}; losses {one.losses()[100]}")
+    assert four.losses()[100] == pytest.approx(one.losses()[100], rel=1e-3)
+
+
+def last_loss(run):
+    """The mean loss of steps 81 to 100: the row's, of all steps, less that of the first 80."""
+    before = run.arrays(80)["metrics/0/loss/total"]
+    return (run.losses()[100] * 100 * BATCH - before) / (20 * BATCH)
 
 
 def test_the_loss_at_step_100_lies_within_the_spread_of_one_process(tmp_path):
-    flags = ("--steps", "100", "--drops", "90", "--checkpoint-every", "1", "--eval-every", "100",
+    flags = ("--steps", "100", "--drops", "100", "--checkpoint-every", "20", "--eval-every", "100",
              "--batch-size", str(BATCH))  # fmt: skip
     start = run_of(tmp_path, "start", *flags)
     (process,) = start.start()
-    start.wait_for_step(2)
+    start.wait_for_step(20)
     process.kill()
     process.communicate()
     first = checkpoint.load(checkpoint.paths(start.run() / "checkpoints")[0]).step
-    assert first < 10
+    assert first == 20
     nudged = [copied(start, f"nudged-{seed}", first, seed) for seed in range(NUDGES)]
     several = [copied(start, f"several-{count}", first) for count in (2, 4)]
     for run in nudged:
         run.train()
     for count, run in zip((2, 4), several, strict=True):
         run.train(count=count)
-    spread = np.array([loss_of_last_step(run, 100) for run in nudged])
-    losses = [loss_of_last_step(run, 100) for run in several]
-    means = [run.losses()[100] for run in (*nudged, *several)]
-    print(f"\nloss at step 100, one process, nudged: {spread}; 2 and 4 processes: {losses}")
-    print(f"mean loss of steps 1 to 100: {means}")
+    spread, losses = np.array([last_loss(run) for run in nudged]), list(map(last_loss, several))
+    print(f"\nloss of steps 81 to 100, one process, nudged: {spread}; 2 and 4: {losses}")
     assert spread.std() > 0
     for loss in losses:
-        assert abs(loss - spread.mean()) < 3 * spread.std(ddof=1)
+        assert abs(loss - spread.mean()) < 4 * spread.std(ddof=1)
