@@ -17,6 +17,7 @@ from resnet_keras.data.dataset import Images
 from resnet_keras.errors import UserError
 from resnet_keras.recipe import Recipe
 from resnet_keras.training import job
+from resnet_keras.training.callbacks import Journey
 from resnet_keras.training.run_folder import read_recipe
 from resnet_keras.tuning.search import Plan, search
 from resnet_keras.tuning.space import Range
@@ -108,7 +109,7 @@ def test_a_search_that_is_done_does_nothing_and_more_trials_go_on(done, tmp_path
 
 
 def test_a_trial_in_flight_goes_on_from_its_checkpoint(done, tmp_path, monkeypatch):
-    real_fit, real_arrive, starts = job.fit, job.Journey.arrive, []
+    real_fit, real_arrive, starts = job.fit, Journey.arrive, []
 
     def watching(model, journey, *args):
         starts.append(journey.start)
@@ -120,7 +121,7 @@ def test_a_trial_in_flight_goes_on_from_its_checkpoint(done, tmp_path, monkeypat
             os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr(job, "fit", watching)
-    monkeypatch.setattr(job.Journey, "arrive", terminated_in_the_second)
+    monkeypatch.setattr(Journey, "arrive", terminated_in_the_second)
     stopped = go(tmp_path)
     assert stopped.stopped_by == signal.SIGTERM
     assert [row["status"] for row in rows(stopped.folder)] == ["done", "running"]
