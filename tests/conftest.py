@@ -38,5 +38,8 @@ def float32_policy():
 
 def pytest_collection_modifyitems(items):
     """Puts the files that take longest first: several workers then end at about the same time."""
-    slowest = ("test_resume.py", "test_faults.py", "test_replicas.py", "test_server.py")
+    slowest = (
+        "test_resume.py", "test_faults.py", "test_replicas.py", "test_processes.py",
+        "test_server.py", "test_folder_job.py", "test_file_pipeline.py", "test_search.py",
+    )  # fmt: skip
     items.sort(key=lambda item: item.path.name not in slowest)

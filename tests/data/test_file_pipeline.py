@@ -47,7 +47,7 @@ def indices_of(files, recipe):
 
 
 @pytest.mark.parametrize("augmentation", ["scale", "pad"])
-@pytest.mark.parametrize("start", [1, 3, 8])
+@pytest.mark.parametrize("start", [pytest.param(1, marks=pytest.mark.slow), 3, 8])
 def test_start_anywhere(files, augmentation, start):
     recipe = recipe_of(augmentation=augmentation, lighting=0.1)
     whole, rest = batches(files, recipe), batches(files, recipe, start)

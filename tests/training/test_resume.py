@@ -108,7 +108,10 @@ def test_killed_twice_and_damaged_once_it_ends_with_the_same_bits(tmp_path, refe
     assert executed(tmp_path) <= STEPS + 3 * INTERVAL
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)],
+)
 def test_a_signal_ends_it_after_the_step_with_a_checkpoint(tmp_path, reference, number, status):
     returned, output = kill_after(tmp_path, 14, number)
     assert returned == status, output
@@ -129,6 +132,7 @@ def again(folder, *flags):
     return command("train", [*TINY, *places, *flags], prog="train.py")
 
 
+@pytest.mark.slow
 def test_killed_while_exporting_it_ends_with_the_same_rows(tmp_path, reference):
     # All steps are done, model.keras is written: what is left is the export and the last row.
     kill_when(tmp_path, (tmp_path / "runs/run/model.keras").exists)
