@@ -10,7 +10,7 @@ from resnet_keras.data.image_files import Files
 from resnet_keras.data.prepare import preprocessing_for
 from resnet_keras.preprocessing import Preprocessing
 from resnet_keras.recipe import Recipe
-from resnet_keras.training import finetune, hardware
+from resnet_keras.training import finetune, hardware, state
 from resnet_keras.training.callbacks import Journey
 from resnet_keras.training.checkpoint import Checkpoint
 from resnet_keras.training.fit import compiled_model
@@ -48,6 +48,12 @@ class Assembly:
             self.journey.below_80_at = saved.extra.get("below_80_at")
         elif self.recipe.train_from:
             finetune.take_backbone(self.model, self.recipe.train_from)
+
+    def take_end(self, saved: Checkpoint) -> None:
+        """Puts back what `fit` would leave behind, from the checkpoint of the last step. Of several
+        processes all have to, at the same time: they share their variables."""
+        state.restore(self.model, self.journey.metrics, saved.arrays, str(saved.path))
+        self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
 
 
 def assemble(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from resnet_keras.training import checkpoint, state
+from resnet_keras.training import checkpoint
 from resnet_keras.training.assembly import Assembly
 from resnet_keras.training.callbacks import (
     Arrive,
@@ -42,7 +42,7 @@ def follow(make: Callable[[], Assembly], folder: RunFolder, processes: Processes
 def _train(parts, folder, saved, processes):
     journey = parts.journey
     if saved and saved.step >= parts.recipe.steps:
-        state.restore(parts.model, journey.metrics, saved.arrays, "process 0's checkpoint")
+        parts.take_end(saved)
         return
     end_on_signal = EndOnSignal(journey, lambda: None, processes)
     between = [

@@ -28,7 +28,6 @@ from resnet_keras.training import (
     metrics_log,
     records,
     signals,
-    state,
 )
 from resnet_keras.training.assembly import assemble
 from resnet_keras.training.data_record import (
@@ -177,9 +176,7 @@ class _Run:
 
     def _fit(self, saved):
         if saved and saved.step >= self.recipe.steps:
-            # Nothing is left but the end. What `fit` would put back is put back here.
-            state.restore(self.model, self.journey.metrics, saved.arrays, str(saved.path))
-            self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
+            self.parts.take_end(saved)  # nothing else is left
             return
         journey, progress = self.journey, self.progress
         checkpoints = callbacks.SaveCheckpoints(

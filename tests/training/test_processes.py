@@ -67,6 +67,22 @@ def test_process_0_alone_writes_and_all_know_the_result(two):
 
 
 @pytest.mark.slow
+def test_killed_after_the_last_step_the_same_commands_export(make):
+    run = make("killed-at-the-end")
+    started = run.start("--ema", "0.9", count=2)
+    until = time.monotonic() + 200
+    while not (run.run() / "model.keras").exists():
+        assert time.monotonic() < until, run.said(0)
+        time.sleep(0.02)
+    for process in started:
+        process.kill()
+        process.communicate()
+    assert not (run.run() / "result.json").exists()
+    printed = run.train("--ema", "0.9", count=2)
+    assert printed[0] == printed[1] and "test error" in printed[0]
+
+
+@pytest.mark.slow
 def test_all_hear_that_a_run_is_complete(two):
     printed = two.train(count=2)
     assert printed == two.printed
