@@ -83,12 +83,24 @@ class Run:
         rows = [line.split(",") for line in (self.run() / "metrics.csv").read_text().split()[1:]]
         return {int(row[0]): float(row[2]) for row in rows}
 
-    def wait_for_step(self, step, seconds=200):
-        """Waits until that step's checkpoint is there."""
+    def wait_for(self, name, seconds=200):
+        """Waits until a file is in process 0's run folder."""
         until = time.monotonic() + seconds
-        while not (self.run() / f"checkpoints/step-{step:09d}.ckpt").exists():
+        while not (self.run() / name).exists():
             assert time.monotonic() < until, self.said(0)
             time.sleep(0.02)
+
+    def wait_for_step(self, step):
+        """Waits until that step's checkpoint is there."""
+        self.wait_for(f"checkpoints/step-{step:09d}.ckpt")
+
+
+def ends(started, seconds=60):
+    """Waits for processes, that long for each; returns their exit statuses."""
+    statuses = [process.wait(seconds) for process in started]
+    for process in started:
+        process.communicate()
+    return statuses
 
 
 def assert_close(mine, theirs, atol=1e-5):

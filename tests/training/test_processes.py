@@ -3,14 +3,13 @@
 import os
 import signal
 import subprocess
-import time
 
 import numpy as np
 import pytest
 
 from resnet_keras.evaluation.predictors import open_predictor
 from resnet_keras.training import checkpoint
-from tests.training.loopback import Run, assert_close
+from tests.training.loopback import Run, assert_close, ends
 
 # At this rate float32's rounding, which differs with the number of processes, stays what it is;
 # at the paper's 0.1 a fresh network multiplies it by forty at every step.
@@ -70,10 +69,7 @@ def test_process_0_alone_writes_and_all_know_the_result(two):
 def test_killed_after_the_last_step_the_same_commands_export(make):
     run = make("killed-at-the-end")
     started = run.start("--ema", "0.9", count=2)
-    until = time.monotonic() + 200
-    while not (run.run() / "model.keras").exists():
-        assert time.monotonic() < until, run.said(0)
-        time.sleep(0.02)
+    run.wait_for("model.keras")
     for process in started:
         process.kill()
         process.communicate()
@@ -96,9 +92,7 @@ def test_when_one_dies_the_other_says_so_and_ends(make, index):
     started = run.start("--steps", "2000", "--checkpoint-every", "1", count=2)
     run.wait_for_step(5)
     started[index].kill()
-    assert started[1 - index].wait(60) == 1
-    for process in started:
-        process.communicate()
+    assert ends(started)[1 - index] == 1
     said = run.said(1 - index)
     assert f"process {index} of 2 has died" in said.splitlines()[-1]
     assert "go on from its last checkpoint" in said.splitlines()[-1]
@@ -109,18 +103,14 @@ def test_when_one_dies_the_other_says_so_and_ends(make, index):
 def test_what_makes_process_0_give_up_is_said_everywhere(make, tmp_path):
     run = make("diverges")
     started = run.start("--learning-rate", "1e30", count=2)
-    assert [process.wait(120) for process in started] == [1, 1]
-    for process in started:
-        process.communicate()
+    assert ends(started, 120) == [1, 1]
     assert "the loss at step" in run.said(0).splitlines()[-1]
     assert "process 0 of 2" not in run.said(0).splitlines()[-1]
     assert "process 0 of 2 gave up: the loss at step" in run.said(1).splitlines()[-1]
     assert "same commands go on" not in run.said(1)
     run = make("unwritable")
     started = run.start("--export-dir", "/dev/null/x", count=2)
-    assert [process.wait(120) for process in started] == [1, 1]
-    for process in started:
-        process.communicate()
+    assert ends(started, 120) == [1, 1]
     assert "process 0 of 2 gave up: cannot" in run.said(1).splitlines()[-1]
     assert "Terminating process" not in run.said(1)
 
@@ -132,10 +122,10 @@ def test_a_signal_after_the_last_common_look_stops_all_alike(make, index):
     started = run.start("--steps", "15", "--checkpoint-every", "1", count=2)
     run.wait_for_step(9)
     started[index].send_signal(signal.SIGTERM)
-    ends = {process.wait(120) for process in started}
+    statuses = {process.wait(120) for process in started}
     printed = [process.communicate()[0] for process in started]
-    assert ends in ({143}, {0})  # 0: it came when training was over
-    assert (ends == {0}) == all("test error" in words for words in printed)
+    assert statuses in ({143}, {0})  # 0: it came when training was over
+    assert (statuses == {0}) == all("test error" in words for words in printed)
     assert "Traceback" not in run.said(0) + run.said(1)
 
 
@@ -143,10 +133,7 @@ def test_a_signal_after_the_last_common_look_stops_all_alike(make, index):
 def test_once_training_is_over_the_others_can_go(make):
     run = make("goes")
     started = run.start(count=2)
-    until = time.monotonic() + 200
-    while not (run.run() / "model.keras").exists():
-        assert time.monotonic() < until, run.said(0)
-        time.sleep(0.02)
+    run.wait_for("model.keras")
     started[1].send_signal(signal.SIGTERM)
     assert started[1].wait(30) == 143
     assert started[0].wait(120) == 0
@@ -215,9 +202,7 @@ def test_a_signal_to_one_stops_all_after_the_same_step(make):
     started = run.start("--steps", "3000", count=2)
     run.wait_for_step(9)
     started[1].send_signal(signal.SIGTERM)
-    assert [process.wait(60) for process in started] == [143, 143]
-    for process in started:
-        process.communicate()
+    assert ends(started) == [143, 143]
     assert "stopped after step" in run.said(0)
 
 
@@ -228,10 +213,7 @@ def test_of_four_any_may_die(make, index):
     started = run.start("--steps", "3000", count=4)
     run.wait_for_step(3)
     started[index].kill()
-    ends = [process.wait(60) for process in started]
-    assert ends == [1 if i != index else -9 for i in range(4)]
-    for process in started:
-        process.communicate()
+    assert ends(started) == [1 if i != index else -9 for i in range(4)]
     for i in range(4):
         if i != index:
             assert f"process {index} of 4 has died" in run.said(i).splitlines()[-1]
