@@ -17,7 +17,8 @@ def file_batches(
     """Yields the steps' batches; see `pipeline.training_batches`.
 
     Images are read, cut and coloured one by one, on all cores; what is random about them is
-    drawn for the whole batch before, from the seed and the step.
+    drawn for the whole batch before, from the seed and the step. All is written in TensorFlow's own
+    operations: looking for Python to convert would take seconds at every start.
     """
     places, labels = contents.places(train), tf.constant(train.labels)
     count, seed = recipe.batch_size, recipe.seed
@@ -25,6 +26,7 @@ def file_batches(
     alternate = recipe.flip and recipe.alternate_flip
     turns = augment.alternately_mirrored(seed, count, len(train))
 
+    @tf.autograph.experimental.do_not_convert
     def plan(step, indices):
         """What is to be done to each image of a step."""
         draws = scale_crop.draws(count, seed, step)
@@ -39,6 +41,7 @@ def file_batches(
         }
         return tf.nest.map_structure(share.of, whole)
 
+    @tf.autograph.experimental.do_not_convert
     def picture(one):
         """One image as the network takes it."""
         data = contents.read(one["place"])
@@ -49,6 +52,7 @@ def file_batches(
         image = normalize_lit(image, one["light"], preprocessing)
         return image, one["label"], one["step"], one["mirrored"]
 
+    @tf.autograph.experimental.do_not_convert
     def finish(images, labels, steps, mirrored):
         if not by_scale:
             images = augment.flip_and_crop(

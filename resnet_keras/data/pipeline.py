@@ -50,6 +50,7 @@ def _array_batches(train, preprocessing, recipe, start, share):
     alternate = recipe.flip and recipe.alternate_flip
     turns = augment.alternately_mirrored(recipe.seed, recipe.batch_size, len(train))
 
+    @tf.autograph.experimental.do_not_convert
     def batch(step, indices):
         mirrored = share.of(turns(step, indices)) if alternate else None
         indices = share.of(indices)

@@ -82,13 +82,14 @@ def bad_file(why: str) -> UserError:
 
 def _each(source, change):
     """Decodes and changes one image after the other, on all cores, in order."""
-    if isinstance(source, Images):
-        images = tf.data.Dataset.from_tensor_slices(source.images)
-        return images.map(change, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return tf.data.Dataset.from_tensor_slices(contents.places(source)).map(
-        lambda place: change(decode(contents.read(place))),
-        num_parallel_calls=tf.data.AUTOTUNE,
-        deterministic=True,
+
+    @tf.autograph.experimental.do_not_convert
+    def prepared(one):
+        return change(one if isinstance(source, Images) else decode(contents.read(one)))
+
+    given = source.images if isinstance(source, Images) else contents.places(source)
+    return tf.data.Dataset.from_tensor_slices(given).map(
+        prepared, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
     )
 
 

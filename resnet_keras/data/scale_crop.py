@@ -62,6 +62,13 @@ def crop(image_bytes, draw, size: int, mirrored=False):
     Raises:
         InvalidArgumentError: when run, if it cannot be decoded.
     """
+    # Of numbers and bytes as they are, each would be traced anew.
+    return _crop(tf.convert_to_tensor(image_bytes), tf.convert_to_tensor(draw)[:3], size, mirrored)
+
+
+# Traced once a size, for all the graphs that cut.
+@tf.function(autograph=False)
+def _crop(image_bytes, draw, size, mirrored):
     cut = tf.cond(
         exif.tells_nothing(image_bytes),
         lambda: _of_jpeg(image_bytes, draw, size, mirrored),
@@ -97,7 +104,7 @@ def mirror(image, mirrored):
 def _aside(function):
     """Keeps a rare case out of the graph around it, where each of its operations would be passed
     by, at a cost, for every image that does not need it."""
-    return tf.function(function, experimental_attributes={"_noinline": True})
+    return tf.function(function, autograph=False, experimental_attributes={"_noinline": True})
 
 
 def _of_jpeg(image_bytes, draw, size, mirrored):

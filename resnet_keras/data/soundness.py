@@ -54,6 +54,7 @@ def without_corrupt(dataset: Dataset) -> Dataset:
 def unsound(files: Files) -> np.ndarray:
     """Returns which files cannot be decoded: int64 `(n,)`, ascending."""
 
+    @tf.autograph.experimental.do_not_convert
     def tried(index, place):
         # The size of what came out, so that decoding is not optimized away.
         return index, tf.size(decode(contents.read(place)))

@@ -23,12 +23,19 @@ def decode(image_bytes):
         InvalidArgumentError: when run, if it is none of these, damaged or cut short, or larger
             than `headers.MAX_SIDE` and `headers.MAX_PIXELS` allow, which is known beforehand.
     """
-    image_bytes = tf.convert_to_tensor(image_bytes)
+    image = _decode(image_bytes)
+    image.set_shape((None, None, 3))
+    return image
+
+
+# Traced once a process, for all the graphs that decode.
+@tf.function(input_signature=[tf.TensorSpec((), tf.string)], autograph=False)
+def _decode(image_bytes):
     reason = headers.refusal(image_bytes)
     accepted = tf.debugging.Assert(
         tf.equal(reason, ""), [tf.strings.join(["the image ", reason])], summarize=1
     )
-    with tf.control_dependencies([accepted] if accepted is not None else []):
+    with tf.control_dependencies([accepted]):
         image_bytes = tf.cond(
             headers.is_gif(image_bytes),
             lambda: headers.first_gif_frame(image_bytes),

@@ -74,7 +74,9 @@ def model_probabilities(
         logits = on_jax.answers(model)
         return lambda images: _softmax(logits(normalize(images, preprocessing).numpy()))
 
-    @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8)])
+    spec = tf.TensorSpec((None, None, None, 3), tf.uint8)
+
+    @tf.function(input_signature=[spec], autograph=False)
     def compute(images):
         return tf.nn.softmax(model(normalize(images, preprocessing), training=False))
 

@@ -115,7 +115,11 @@ def _frozen(model: keras.Model, sides):
     variable might change, so they would arrange it anew at every call.
     """
     spec = tf.TensorSpec((None, *sides, 3), tf.float32, name="images")
-    call = tf.function(lambda images: model(images, training=False), input_signature=[spec])
+
+    @tf.function(input_signature=[spec], autograph=False)
+    def call(images):
+        return model(images, training=False)
+
     frozen = convert_variables_to_constants_v2(call.get_concrete_function())
     return lambda images: frozen(images)[0]
 

@@ -51,11 +51,14 @@ def signatures(network, preprocessing: Preprocessing, sides: tuple[int | None, i
     images = tf.TensorSpec((None, *sides, 3), tf.uint8, name="images")
     image_bytes = tf.TensorSpec((None,), tf.string, name="image_bytes")
     return {
-        "serving_default": tf.function(classify_images).get_concrete_function(images=images),
-        "classify_bytes": tf.function(classify_bytes).get_concrete_function(
-            image_bytes=image_bytes
-        ),
+        "serving_default": _traced(classify_images, images=images),
+        "classify_bytes": _traced(classify_bytes, image_bytes=image_bytes),
     }
+
+
+def _traced(function, **inputs):
+    # It is all operations of TensorFlow's: looking for Python to convert would take seconds.
+    return tf.function(function, autograph=False).get_concrete_function(**inputs)
 
 
 def _at_least_one(images):
@@ -93,6 +96,7 @@ def _decoded(image_bytes, preprocessing):
     nothing = tf.zeros((*preprocessing.size, 3), tf.uint8)
     count = tf.size(image_bytes, out_type=tf.int64)
 
+    @tf.autograph.experimental.do_not_convert
     def prepare(index, data):
         return index, resize(decode(data), preprocessing)
 
@@ -129,11 +133,18 @@ def _refused(image_bytes, sound):
     count = tf.size(image_bytes, out_type=tf.int64)
     bad = tf.sets.difference(tf.range(count)[tf.newaxis], sound[tf.newaxis]).values
     named = bad[:NAMED]
+
+    @tf.autograph.experimental.do_not_convert
+    def reason(index, data):
+        return index, headers.refusal(data)
+
     given = tf.data.Dataset.zip(
         tf.data.Dataset.from_tensor_slices(named),
         tf.data.Dataset.from_tensor_slices(tf.gather(image_bytes, named)),
-    ).map(lambda index, data: (index, headers.refusal(data)))
-    known, reasons = _without_errors(given, (tf.constant(-1, tf.int64), tf.constant("")), count)
+    )
+    known, reasons = _without_errors(
+        given.map(reason), (tf.constant(-1, tf.int64), tf.constant("")), count
+    )
     reasons = tf.tensor_scatter_nd_update(tf.fill([count], ""), known[:, tf.newaxis], reasons)
     reasons = tf.gather(reasons, named)
     reasons = tf.where(tf.equal(reasons, ""), tf.constant(headers.DAMAGED), reasons)

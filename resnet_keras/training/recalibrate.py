@@ -134,7 +134,9 @@ def _showing(model, preprocessing):
         show = on_jax.statistics_updates(model)
         return lambda images: show(normalize(images, preprocessing).numpy())
 
-    @tf.function(input_signature=[tf.TensorSpec((None, *preprocessing.size, 3), tf.uint8)])
+    spec = tf.TensorSpec((None, *preprocessing.size, 3), tf.uint8)
+
+    @tf.function(input_signature=[spec], autograph=False)
     def forward(images):
         model(normalize(images, preprocessing), training=True)
 

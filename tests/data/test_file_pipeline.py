@@ -1,5 +1,6 @@
 """Training batches of files: what they hold, and that seed and step decide it."""
 
+import traceback
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +8,10 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from resnet_keras.data import augment, lighting, order, pipeline, prepare, scale_crop
+from resnet_keras.data import augment, contents, lighting, order, pipeline, prepare, scale_crop
 from resnet_keras.data.dataset import Dataset
 from resnet_keras.data.image_files import Files
+from resnet_keras.data.reading import evaluation_batches
 from resnet_keras.data.share import Share
 from resnet_keras.data.transforms import decode, normalize, resize
 from resnet_keras.preprocessing import Preprocessing
@@ -46,8 +48,8 @@ def indices_of(files, recipe):
     return list(found.take(recipe.steps).as_numpy_iterator())
 
 
-@pytest.mark.parametrize("augmentation", ["scale", "pad"])
-@pytest.mark.parametrize("start", [pytest.param(1, marks=pytest.mark.slow), 3, 8])
+@pytest.mark.parametrize("augmentation", ["scale", pytest.param("pad", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("start", [3, *(pytest.param(s, marks=pytest.mark.slow) for s in (1, 8))])
 def test_start_anywhere(files, augmentation, start):
     recipe = recipe_of(augmentation=augmentation, lighting=0.1)
     whole, rest = batches(files, recipe), batches(files, recipe, start)
@@ -57,7 +59,7 @@ def test_start_anywhere(files, augmentation, start):
         np.testing.assert_array_equal(labels, labels_again)
 
 
-@pytest.mark.parametrize("augmentation", ["scale", "pad"])
+@pytest.mark.parametrize("augmentation", ["scale", pytest.param("pad", marks=pytest.mark.slow)])
 def test_shares_laid_side_by_side_are_the_whole_batch(files, augmentation):
     recipe = recipe_of(augmentation=augmentation, lighting=0.1, steps=3)
     whole = batches(files, recipe)
@@ -74,6 +76,22 @@ def test_of_a_share_no_other_files_are_read(files, tmp_path):
         paths[index] = str(tmp_path / "missing.jpg")
     part = batches(Files(tuple(paths), files.labels), recipe, share=Share(5, 0, 2))
     np.testing.assert_array_equal(part[0][0], batches(files, recipe)[0][0][:2])
+
+
+@pytest.mark.parametrize("augmentation", ["scale", "pad"])
+def test_nothing_is_converted_from_python(files, augmentation, monkeypatch):
+    # It would take seconds at every start. What is converted runs in files of AutoGraph's own.
+    read, seen = contents.read, []
+
+    def watched(place):
+        seen.append([frame.filename for frame in traceback.extract_stack()])
+        return read(place)
+
+    monkeypatch.setattr(contents, "read", watched)
+    batches(files, recipe_of(augmentation=augmentation, steps=1))
+    list(evaluation_batches(files, CUT, 5))
+    assert len(seen) == 2 and all(__file__ in stack for stack in seen)
+    assert not [name for stack in seen for name in stack if "autograph_generated" in name]
 
 
 def test_each_image_is_cut_mirrored_and_lit_as_its_place_says(files):
