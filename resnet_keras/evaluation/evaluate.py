@@ -67,21 +67,27 @@ def figures(measured: Measurement, class_names: tuple[str, ...]) -> dict:
 def class_table(measured: Measurement, class_names: tuple[str, ...]) -> list[str]:
     """Returns what was measured as lines: the whole, then class by class."""
     width = max(5, *(len(name) for name in class_names))
-    lines = [errors_of(measured), "", f"{'class':{width}}  images  top-1 error  top-5 error"]
+    columns = {"top1_error": "top-1 error", "top5_error": "top-5 error"}
+    if not _five_mean_something(measured):
+        del columns["top5_error"]
+    lines = [errors_of(measured), "", "  ".join([f"{'class':{width}}  images", *columns.values()])]
     for row in measured.per_class(class_names):
-        lines.append(
-            f"{row['class']:{width}}  {row['examples']:6}  {_percent(row['top1_error'])}  "
-            f"{_percent(row['top5_error'])}"
-        )
+        errors = [_percent(row[column]) for column in columns]
+        lines.append("  ".join([f"{row['class']:{width}}  {row['examples']:6}", *errors]))
     return lines
 
 
 def errors_of(measured: Measurement) -> str:
-    """Returns the errors and the loss as one line."""
-    return (
-        f"top-1 error {measured.top1_error:.2f} %   top-5 error {measured.top5_error:.2f} %   "
-        f"loss {measured.loss:.4f}"
-    )
+    """Returns the errors and the loss as one line; without the top-5 error where five answers
+    are all there are."""
+    parts = [f"top-1 error {measured.top1_error:.2f} %", f"loss {measured.loss:.4f}"]
+    if _five_mean_something(measured):
+        parts.insert(1, f"top-5 error {measured.top5_error:.2f} %")
+    return "   ".join(parts)
+
+
+def _five_mean_something(measured):
+    return len(measured.confusion) > 5
 
 
 def evaluate(

@@ -179,6 +179,7 @@ class _Run:
             self.parts.take_end(saved)  # nothing else is left
             return
         journey, progress = self.journey, self.progress
+        classes = len(self.preprocessing.class_names)
         checkpoints = callbacks.SaveCheckpoints(
             journey, self.folder.checkpoints, self.places.checkpoint_every
         )
@@ -187,7 +188,8 @@ class _Run:
             callbacks.Arrive(journey),
             callbacks.Resume(journey, saved),
             callbacks.StopOnNonFinite(journey, self.folder.checkpoints),
-            callbacks.WatchWarmUp(journey, progress.line),
+            # Of five classes, chance alone is below.
+            *([callbacks.WatchWarmUp(journey, progress.line)] if classes > 5 else []),
             callbacks.ShowBar(journey, progress),
             callbacks.WriteRows(journey, self._write_live_row),
             checkpoints,

@@ -5,6 +5,7 @@ import pytest
 from sklearn import metrics
 
 from resnet_keras.data.dataset import Images
+from resnet_keras.evaluation.evaluate import class_table
 from resnet_keras.evaluation.measure import BATCH_SIZE, batch_size, measure
 from resnet_keras.preprocessing import Preprocessing
 
@@ -133,3 +134,13 @@ def test_large_images_are_asked_about_a_few_at_a_time():
     assert batch_size(described(2, (32, 32))) == BATCH_SIZE
     assert 1 <= batch_size(described(2, (224, 224))) < 32
     assert batch_size(described(2, (4000, 4000))) == 1
+
+
+@pytest.mark.parametrize("classes, told", [(5, False), (6, True)])
+def test_the_five_best_of_five_classes_are_not_told(classes, told):
+    table, labels = random_case(40, classes)
+    setting = described(classes)
+    lines = class_table(measure(answering(table), labelled(labels), setting), setting.class_names)
+    assert len(lines) == 3 + classes
+    assert ("top-5 error" in lines[0]) is ("top-5 error" in lines[2]) is told
+    assert {line.count(" %") for line in lines[3:]} == {1 + told}
