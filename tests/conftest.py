@@ -41,5 +41,7 @@ def pytest_collection_modifyitems(items):
     slowest = (
         "test_resume.py", "test_faults.py", "test_replicas.py", "test_processes.py",
         "test_server.py", "test_folder_job.py", "test_file_pipeline.py", "test_search.py",
+        "test_finetune.py", "test_round_trip.py", "test_job.py", "test_answers.py",
+        "test_jax_backend.py", "test_import_weights.py", "test_line.py", "test_serving.py",
     )  # fmt: skip
     items.sort(key=lambda item: item.path.name not in slowest)

@@ -243,6 +243,7 @@ print("equal")
 """
 
 
+@pytest.mark.slow
 def test_replicas_keep_one_moving_average():
     done = subprocess.run(
         [sys.executable, "-c", REPLICAS], cwd=ROOT, capture_output=True, text=True, timeout=300

@@ -1,7 +1,8 @@
 """Trains tiny networks on N logical CPU devices, and writes down what every replica did.
 
 Usage: python replicas.py FOLDER N CASE …: logical devices can only be made before TensorFlow
-starts, so each N has a process of its own. A case is a key of `VARIANTS`, or that and `-sync`.
+starts, so each N has a process of its own. A case is a key of `VARIANTS`, that and `-sync`, or
+`files`: how batches of images in files are shared out.
 FOLDER/CASE.npz holds, with the replicas along the first axis:
 
     start/<state>, step<k>/<state>   weights/…, moving/…, velocity/… and average/… on each device
@@ -13,8 +14,7 @@ FOLDER/CASE.npz holds, with the replicas along the first axis:
                                      same start on a slice of the same first batch, by itself
     measured/…                       what an evaluation counted
 
-Beside it FOLDER/refused.json says what the machine refuses, and FOLDER/files.npz how batches of
-images in files are shared out.
+Beside it FOLDER/refused.json says what the machine refuses.
 """
 
 import dataclasses
@@ -249,10 +249,9 @@ def main():
     tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], parts)
     folder.mkdir()
     for case in cases:
-        np.savez(folder / f"{case}.npz", **train(recipe_of(case)))
+        found = files_shared_out() if case == "files" else train(recipe_of(case))
+        np.savez(folder / f"{case}.npz", **found)
     (folder / "refused.json").write_text(json.dumps(refusals(count)))
-    if count > 1:
-        np.savez(folder / "files.npz", **files_shared_out())
 
 
 if __name__ == "__main__":

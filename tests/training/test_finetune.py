@@ -35,10 +35,12 @@ def small(name="digits"):
     )
 
 
-@pytest.fixture(autouse=True)
-def few_digits(monkeypatch):
+@pytest.fixture(scope="module", autouse=True)
+def few_digits():
     few = small()
-    monkeypatch.setattr(digits, "load", lambda: few)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(digits, "load", lambda: few)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +86,13 @@ def weights(path):
     return {weight.path: weight.numpy() for weight in model.weights}
 
 
+@pytest.fixture(scope="module")
+def true(backbone, tmp_path_factory):
+    """A run that ends with true averages."""
+    recipe = recipe_of(backbone, recalibrate_bn=True, steps=2, drops=())
+    return run(recipe, places_in(tmp_path_factory.mktemp("true")))
+
+
 def test_a_run_takes_backbone_and_preprocessing_and_a_new_head(backbone, tmp_path):
     # At a rate of nothing, what comes out is what was put in.
     result = run(recipe_of(backbone, learning_rate=0.0), places_in(tmp_path))
@@ -124,25 +133,21 @@ def test_frozen_nothing_but_the_head_moves(backbone, tmp_path):
 def test_a_run_goes_on_without_the_file(tmp_path):
     path = tmp_path / "gone.keras"
     write_backbone(path)
-    recipe = recipe_of(path)
-    whole = run(recipe, places_in(tmp_path / "a", checkpoint_every=3))
-    places = places_in(tmp_path / "b", checkpoint_every=3)
-    part = run(recipe, places)
-    next((part.run / "checkpoints").glob("*6*")).unlink()
-    (part.run / "result.json").unlink()
+    recipe, places = recipe_of(path), places_in(tmp_path, checkpoint_every=3)
+    whole = run(recipe, places)
+    theirs = weights(whole.run / "model.keras")
+    next((whole.run / "checkpoints").glob("*6*")).unlink()
+    (whole.run / "result.json").unlink()
     path.unlink()
-    again = run(recipe, places)
-    mine, theirs = weights(again.run / "model.keras"), weights(whole.run / "model.keras")
+    mine = weights(run(recipe, places).run / "model.keras")
     for name, value in theirs.items():
         np.testing.assert_allclose(mine[name], value, atol=1e-6)
     with pytest.raises(UserError, match=r"there is no file .*gone.keras"):
         run(recipe, dataclasses.replace(places, resume="never"))
 
 
-def test_averages_are_true_ones_where_the_recipe_says_so(backbone, tmp_path):
-    recipe = recipe_of(backbone, recalibrate_bn=True, steps=2, drops=())
-    result = run(recipe, places_in(tmp_path))
-    model, description = load_keras_file(result.run / "model.keras")
+def test_averages_are_true_ones_where_the_recipe_says_so(true):
+    model, description = load_keras_file(true.run / "model.keras")
     train = digits.load().train.images.astype(np.float64)
     preprocessing = description.preprocessing
     x = (train * preprocessing.scale - preprocessing.mean) / preprocessing.std
@@ -154,10 +159,8 @@ def test_averages_are_true_ones_where_the_recipe_says_so(backbone, tmp_path):
     np.testing.assert_allclose(layer.moving_variance.numpy(), z.var(axis=0), rtol=1e-3)
 
 
-def test_a_finished_run_is_exported_with_true_averages(backbone, tmp_path, capsys):
-    plain = recipe_of(backbone, steps=2, drops=())
-    moving = run(plain, places_in(tmp_path / "moving"))
-    true = run(dataclasses.replace(plain, recalibrate_bn=True), places_in(tmp_path / "true"))
+def test_a_finished_run_is_exported_with_true_averages(backbone, true, tmp_path, capsys):
+    moving = run(recipe_of(backbone, steps=2, drops=()), places_in(tmp_path))
     flags = ["--recalibrate-bn", "--export-dir", str(tmp_path / "again")]
     assert command("export", [str(moving.run), *flags], "export") == 0
     again = open_predictor(capsys.readouterr().out.strip())

@@ -211,6 +211,12 @@ def test_one_that_hangs_is_named_after_a_while(monkeypatch):
         assert why.startswith("process 2 of 3 has not been heard of for 3 seconds. The run")
 
 
+def leave(line):
+    ended = line.wait_for_end()
+    line.close()
+    return ended
+
+
 def test_one_that_is_through_is_not_missed():
     found = meet(3)
     losses, _ = watched(found)
@@ -223,7 +229,7 @@ def test_one_that_is_through_is_not_missed():
     time.sleep(1)
     assert losses == [[], [], []]
     with ThreadPoolExecutor(1) as pool:
-        other = pool.submit(found[2].wait_for_end)
+        other = pool.submit(leave, found[2])
         found[0].end(stopped_by=15)
         assert other.result(10) == {"stopped_by": 15}
 
@@ -231,12 +237,6 @@ def test_one_that_is_through_is_not_missed():
 def test_the_end_is_told_and_nobody_is_missed_then():
     found = meet(3)
     losses, _ = watched(found)
-
-    def leave(line):
-        ended = line.wait_for_end()
-        line.close()
-        return ended
-
     with ThreadPoolExecutor(2) as pool:
         others = [pool.submit(leave, line) for line in found[1:]]
         found[0].end(test_error=8.75)

@@ -18,8 +18,8 @@ from tests.training import replicas
 PROGRAM = Path(__file__).with_name("replicas.py")
 TOLERANCE = 1e-5
 # By number of devices. The slow ones complete the table.
-FAST = {1: ("A", "B"), 2: ("A", "B-sync"), 4: ("A-sync",)}
-SLOW = {2: ("B", "A-sync"), 4: ("A", "B", "B-sync")}
+FAST = {1: ("A", "B"), 2: ("A", "B-sync")}
+SLOW = {2: ("B", "A-sync", "files"), 4: ("A", "B", "A-sync", "B-sync", "files")}
 
 
 def made(folder, cases):
@@ -59,8 +59,13 @@ def fast(folder):
 
 
 @pytest.fixture(scope="module")
-def slow(tmp_path_factory):
-    return made(tmp_path_factory.mktemp("slow"), SLOW)
+def slow_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("slow")
+
+
+@pytest.fixture(scope="module")
+def slow(slow_folder):
+    return made(slow_folder, SLOW)
 
 
 def cases(synchronized):
@@ -70,7 +75,7 @@ def cases(synchronized):
         for group, marks in ((FAST, ()), (SLOW, pytest.mark.slow))
         for count, names in group.items()
         for name in names
-        if count > 1 and ("sync" in name) in synchronized
+        if count > 1 and name != "files" and ("sync" in name) in synchronized
     ]
     return pytest.mark.parametrize("pair", chosen, indirect=True)
 
@@ -132,15 +137,16 @@ def test_devices_share_the_batch_that_one_device_gets(pair):
         assert several[f"step{step}/iterations"] == one[f"step{step}/iterations"] == step + 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [2, 4])
-def test_devices_share_batches_of_images_in_files_too(folder, fast, count):
-    with np.load(folder / str(count) / "files.npz") as found:
-        for step in STEPS:
-            for name in ("images", "labels"):
-                whole, shared = found[f"whole{step}/{name}"], found[f"shared{step}/{name}"]
-                np.testing.assert_array_equal(shared, whole)
-        assert len(found["whole0/labels"]) == replicas.BATCH
-        assert not np.array_equal(found["whole0/images"], found["whole1/images"])
+def test_devices_share_batches_of_images_in_files_too(slow, count):
+    found = slow[count, "files"]
+    for step in STEPS:
+        for name in ("images", "labels"):
+            whole, shared = found[f"whole{step}/{name}"], found[f"shared{step}/{name}"]
+            np.testing.assert_array_equal(shared, whole)
+    assert len(found["whole0/labels"]) == replicas.BATCH
+    assert not np.array_equal(found["whole0/images"], found["whole1/images"])
 
 
 @ALL
@@ -246,9 +252,18 @@ def test_an_evaluation_after_training_on_several_devices_says_the_same(pair):
     assert several["measured/loss"] == pytest.approx(float(one["measured/loss"]), rel=TOLERANCE)
 
 
-def test_a_batch_that_does_not_divide_is_refused(folder, fast):
-    said = {count: json.loads((folder / str(count) / "refused.json").read_text()) for count in FAST}
-    assert said[1]["18"] is said[2]["18"] is said[1]["1"] is None
-    assert said[4]["18"] == ("a batch of 18 images does not divide among 4 devices; 16 or 20 would")
-    assert said[2]["1"] == "a batch of 1 images does not divide among 2 devices; 2 would"
-    assert said[4]["more"].startswith("5 devices were asked for, 4 CPU device(s) are visible: ")
+@pytest.mark.parametrize("count", [2, pytest.param(4, marks=pytest.mark.slow)])
+def test_a_batch_that_does_not_divide_is_refused(request, count):
+    request.getfixturevalue("fast" if count in FAST else "slow")
+    where = request.getfixturevalue("folder" if count in FAST else "slow_folder")
+    said = json.loads((where / str(count) / "refused.json").read_text())
+    assert said["1"] == f"a batch of 1 images does not divide among {count} devices; {count} would"
+    refused = "a batch of 18 images does not divide among 4 devices; 16 or 20 would"
+    assert said["18"] == (None if count == 2 else refused)
+    wanted = f"{count + 1} devices were asked for, {count} CPU device(s) are visible: "
+    assert said["more"].startswith(wanted)
+
+
+def test_one_device_takes_any_batch(folder, fast):
+    said = json.loads((folder / "1/refused.json").read_text())
+    assert said["18"] is said["1"] is None
