@@ -13,7 +13,8 @@ import numpy as np
 from resnet_keras.data.share import Share
 from resnet_keras.errors import UsageError, UserError
 from resnet_keras.training import coordination, signals
-from resnet_keras.training.line import Line, call_roll
+from resnet_keras.training.line import Line
+from resnet_keras.training.roll_call import call_roll
 
 # Steps between two looks at whether somebody was asked to stop. All look at the same steps.
 LOOK_EVERY = 8
