@@ -33,8 +33,10 @@ def index_batches(seed: int, batch_size: int, examples: int, start: int = 0) -> 
         A dataset of int64 `(batch_size,)`, each in `[0, examples)`.
     """
     first = start * batch_size
-    epochs = tf.data.Dataset.range(first // examples, _FOREVER)
-    stream = epochs.flat_map(
-        lambda epoch: tf.data.Dataset.from_tensor_slices(permutation(seed, epoch, examples))
-    )
+
+    @tf.autograph.experimental.do_not_convert
+    def epoch_indices(epoch):
+        return tf.data.Dataset.from_tensor_slices(permutation(seed, epoch, examples))
+
+    stream = tf.data.Dataset.range(first // examples, _FOREVER).flat_map(epoch_indices)
     return stream.skip(first % examples).batch(batch_size, drop_remainder=True)

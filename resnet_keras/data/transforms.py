@@ -9,6 +9,8 @@ from resnet_keras.data import exif, headers
 from resnet_keras.preprocessing import Preprocessing
 
 
+# Traced once a process, for all the graphs that decode.
+@tf.function(input_signature=[tf.TensorSpec((), tf.string)], autograph=False)
 def decode(image_bytes):
     """Decodes one JPEG, PNG, BMP or GIF (its first frame).
 
@@ -23,14 +25,6 @@ def decode(image_bytes):
         InvalidArgumentError: when run, if it is none of these, damaged or cut short, or larger
             than `headers.MAX_SIDE` and `headers.MAX_PIXELS` allow, which is known beforehand.
     """
-    image = _decode(image_bytes)
-    image.set_shape((None, None, 3))
-    return image
-
-
-# Traced once a process, for all the graphs that decode.
-@tf.function(input_signature=[tf.TensorSpec((), tf.string)], autograph=False)
-def _decode(image_bytes):
     reason = headers.refusal(image_bytes)
     accepted = tf.debugging.Assert(
         tf.equal(reason, ""), [tf.strings.join(["the image ", reason])], summarize=1

@@ -18,10 +18,17 @@ TINY = [
 ]
 
 
+def train(folder, *flags):
+    """Gives the command, in this process; returns its status."""
+    from resnet_keras.cli.main import command
+
+    places = ["--runs-dir", f"{folder}/runs", "--export-dir", f"{folder}/exports", "--name", "run"]
+    return command("train", [*TINY, *places, *flags], prog="train.py")
+
+
 def main():
     folder, *flags = sys.argv[1:]
     from resnet_keras.cli.backend import import_tensorflow
-    from resnet_keras.cli.main import command
 
     if "DEVICES" in os.environ:
         import tensorflow as tf
@@ -39,8 +46,7 @@ def main():
         arrive(journey, step)
 
     callbacks.Journey.arrive = counted
-    places = ["--runs-dir", f"{folder}/runs", "--export-dir", f"{folder}/exports", "--name", "run"]
-    return command("train", [*TINY, *places, *flags], prog="train.py")
+    return train(folder, *flags)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Real processes on loopback that train together, started and watched by a test."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from resnet_keras.training import checkpoint
+from tests.training.meeting import free_address
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -29,8 +29,7 @@ class Run:
 
     def start(self, *flags, count=1, backend="jax", wait=120):
         """Starts the processes, and returns them."""
-        with socket.create_server(("", 0)) as probe:
-            address = f"127.0.0.1:{probe.getsockname()[1]}"
+        address = free_address()
         started = []
         for index in range(count):
             here = self.folder / str(index)

@@ -1,7 +1,6 @@
 """Faults injected into runs: what was there stays whole, and the message says what to do."""
 
 import os
-import runpy
 import signal
 import subprocess
 import sys
@@ -9,14 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from resnet_keras.cli.main import command
 from resnet_keras.errors import UserError
 from resnet_keras.recipe import Recipe
 from resnet_keras.training import checkpoint
+from tests.training import driver
 
 DRIVER = Path(__file__).with_name("driver.py")
-# The driver is a program, not a module of a package: its settings are read from it.
-DRIVEN = runpy.run_path(str(DRIVER), run_name="driver")["TINY"]
 TINY = {"arch": "resnet8", "dataset": "digits", "batch_size": 16, "steps": 6, "drops": ()}
 
 
@@ -75,10 +72,8 @@ def test_weights_that_are_no_numbers_are_not_saved_even_at_the_last_step(tmp_pat
 
 @pytest.mark.slow
 def test_a_checkpoint_too_large_for_the_disk_leaves_the_earlier_ones(tmp_path):
-    places = ["--runs-dir", f"{tmp_path}/runs", "--export-dir", f"{tmp_path}/exports"]
     short = ("--steps", "6", "--drops", "5", "--warmup-steps", "2")
-    # What the driver does, in this process.
-    assert command("train", [*DRIVEN, *places, "--name", "run", *short], prog="train.py") == 0
+    assert driver.train(tmp_path, *short) == 0
     folder = tmp_path / "runs/run"
     before = {path.name: path.read_bytes() for path in checkpoint.paths(folder / "checkpoints")}
     # The same run again from its first checkpoint, with room for small files alone.

@@ -77,6 +77,11 @@ def places(tmp_path, data, name="run", **more):
     )
 
 
+def split(data):
+    """What the run trains on and is tested on."""
+    return load("folder", str(data), validation_fraction=RECIPE.validation_fraction)
+
+
 def errors_on_bytes(export, files, class_names):
     """How many files `classify_bytes` answers wrongly, a few at a time as a server is asked."""
     signature = tf.saved_model.load(str(export)).signatures["classify_bytes"]
@@ -91,7 +96,7 @@ def errors_on_bytes(export, files, class_names):
 
 
 def test_trained_measured_exported_and_asked(trained, data):
-    found = load("folder", data, validation_fraction=0.5)
+    found = split(data)
     measured = evaluate(trained.export, None, data)
     # Of 13 or 14 of each class: the share kept for the test goes with the network.
     assert measured.measurement.examples == len(found.test) == 7 + 6 + 6
@@ -124,7 +129,7 @@ def test_broken_off_and_gone_on_is_the_same_to_the_bit(trained, again):
 
 
 def test_going_on_with_other_files_is_refused(again, own_data):
-    trained_on = load("folder", str(own_data), validation_fraction=0.5).train.paths[0]
+    trained_on = split(own_data).train.paths[0]
     Path(trained_on).rename(Path(trained_on).with_stem("renamed"))
     with pytest.raises(UserError, match="training files"):
         run(RECIPE, dataclasses.replace(again, data_dir=str(own_data)))
@@ -132,11 +137,7 @@ def test_going_on_with_other_files_is_refused(again, own_data):
 
 def test_a_damaged_file_stops_the_run_with_its_path(tmp_path, own_data):
     data = str(own_data)
-    bad = next(
-        path
-        for path in load("folder", data, validation_fraction=0.5).train.paths
-        if path.endswith("png")
-    )
+    bad = next(path for path in split(data).train.paths if path.endswith("png"))
     # The mean is taken of the whole file: it is damaged after that.
     whole = Path(bad).read_bytes()
     Path(bad).write_bytes(whole[: len(whole) // 2])
@@ -148,7 +149,7 @@ def test_a_damaged_file_stops_the_run_with_its_path(tmp_path, own_data):
 @pytest.mark.slow
 def test_damaged_files_are_left_out_if_asked(tmp_path, own_data):
     data = str(own_data)
-    bad = load("folder", data, validation_fraction=0.5).train.paths[3]
+    bad = split(data).train.paths[3]
     Path(bad).write_bytes(Path(bad).read_bytes()[:200])
     result = run(
         dataclasses.replace(RECIPE, skip_corrupt=True, steps=1), places(tmp_path, data, "sound")
@@ -160,7 +161,7 @@ def test_damaged_files_are_left_out_if_asked(tmp_path, own_data):
 
 def test_a_file_that_is_damaged_while_training_is_named(tmp_path, own_data, monkeypatch):
     data = str(own_data)
-    bad = load("folder", data, validation_fraction=0.5).train.paths[5]
+    bad = split(data).train.paths[5]
     from resnet_keras.training import fit
 
     real = fit.pipeline.training_batches

@@ -1,7 +1,6 @@
 """A run that was killed, at whatever moment and however often, ends as if nothing had happened."""
 
 import random
-import runpy
 import signal
 import subprocess
 import sys
@@ -11,12 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from resnet_keras.cli.main import command
 from resnet_keras.training import checkpoint
+from tests.training import driver
 
 DRIVER = Path(__file__).with_name("driver.py")
-# The driver is a program, not a module of a package: its settings are read from it.
-TINY = runpy.run_path(str(DRIVER), run_name="driver")["TINY"]
 STEPS, INTERVAL = 40, 4
 TIMINGS = ("seconds", "images_per_second")
 
@@ -126,12 +123,6 @@ def test_a_signal_ends_it_after_the_step_with_a_checkpoint(tmp_path, reference, 
         assert_same_end(tmp_path, reference)
 
 
-def again(folder, *flags):
-    """The driver's command once more, in this process: it is refused before anything is built."""
-    places = ["--runs-dir", f"{folder}/runs", "--export-dir", f"{folder}/exports", "--name", "run"]
-    return command("train", [*TINY, *places, *flags], prog="train.py")
-
-
 @pytest.mark.slow
 def test_killed_while_exporting_it_ends_with_the_same_rows(tmp_path, reference):
     # All steps are done, model.keras is written: what is left is the export and the last row.
@@ -158,7 +149,7 @@ def test_neither_images_nor_steps_are_counted_twice(reference):
 def test_checkpoints_without_a_config_are_not_thrown_away(tmp_path, capsys):
     folder = tmp_path / "runs/run/checkpoints"
     checkpoint.save(folder, 3, {"a": np.zeros(2)}, {})
-    assert again(tmp_path) == 1
+    assert driver.train(tmp_path) == 1
     assert "no config.json" in capsys.readouterr().err
     assert len(checkpoint.paths(folder)) == 1
 
@@ -177,7 +168,7 @@ def test_two_devices_resume_with_the_same_bits(tmp_path, monkeypatch):
 
 def test_other_values_are_refused_by_name_and_harm_nothing(reference, capsys):
     before = final_state(reference)
-    assert again(reference, "--momentum", "0.8", "--decay", "0.001") == 1
+    assert driver.train(reference, "--momentum", "0.8", "--decay", "0.001") == 1
     error = capsys.readouterr().err
     assert "momentum: 0.8 here, 0.9 there" in error
     assert "decay: 0.001 here, 0.0001 there" in error
@@ -187,7 +178,7 @@ def test_other_values_are_refused_by_name_and_harm_nothing(reference, capsys):
 
 def test_a_complete_run_says_so_and_executes_nothing(reference, capsys):
     before = {path: path.stat().st_mtime_ns for path in (reference / "runs/run").rglob("*")}
-    assert again(reference) == 0
+    assert driver.train(reference) == 0
     assert "is complete" in capsys.readouterr().err
     assert {p: p.stat().st_mtime_ns for p in before if p.name != ".lock"} == {
         p: time for p, time in before.items() if p.name != ".lock"
@@ -195,7 +186,7 @@ def test_a_complete_run_says_so_and_executes_nothing(reference, capsys):
 
 
 def test_resume_must_fails_without_a_checkpoint(tmp_path, capsys):
-    assert again(tmp_path, "--resume", "must") == 1
+    assert driver.train(tmp_path, "--resume", "must") == 1
     assert "there is no checkpoint" in capsys.readouterr().err
 
 
