@@ -240,3 +240,18 @@ def test_pytorch_contestants_take_steps(training_step):
     steps, facts = torch_both.make("resnet8", 32, 2, training_step, bfloat16=True)
     assert steps(1) > 0
     assert facts["precision"] == "bfloat16"
+
+
+@needs_torch
+def test_the_first_steps_are_pytorchs():
+    from benchmarks import against_torch
+    from resnet_keras.recipe import Recipe
+
+    # At a low rate: at 0.1 a fresh network would multiply rounding a hundredfold a step. With a
+    # large decay: of 1e-4 five steps would show nothing.
+    recipe = Recipe(
+        arch="resnet8", dataset="digits", learning_rate=0.001, decay=1.0, precision="float32"
+    )
+    ours, theirs = against_torch.losses(recipe, steps=5)
+    assert len(set(ours)) == 5
+    assert ours == pytest.approx(theirs, rel=2e-5)
