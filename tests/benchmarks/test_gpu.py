@@ -68,12 +68,12 @@ def test_no_gpu_is_no_name(monkeypatch, tmp_path):
 
 
 @pytest.mark.slow
-def test_quick_goes_through(tmp_path, capsys):
+def test_quick_goes_through(tmp_path, capfd):
     assert gpu.main(["--quick", "--out", str(tmp_path / "out"), "--runs-dir", str(tmp_path)]) == 0
     with open(tmp_path / "out/gpu_to_error.csv", newline="") as file:
         (row,) = csv.DictReader(file)
     assert (row["network"], row["steps"]) == ("resnet8", "20")
-    table = capsys.readouterr().out
+    table = capfd.readouterr().out
     assert "| resnet8 | this program on JAX, float32 | not measured" not in table
     assert "| resnet8 | this program on TensorFlow, float32 | not measured" not in table
     assert (tmp_path / "out/gpu.md").read_text().count("| resnet8 |") == 4
