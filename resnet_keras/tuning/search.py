@@ -18,6 +18,7 @@ from resnet_keras.tuning import trial, workers
 from resnet_keras.tuning.oracles import OBJECTIVE, make_oracle, own
 from resnet_keras.tuning.results import write_results
 from resnet_keras.tuning.space import Range
+from resnet_keras.tuning.state_files import keep_whole
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,7 @@ def _loop(plan, folder, data_dir, say):
 
 # A failed trial is part of the search and said in a line: no traceback.
 keras_tuner.src.config.DEBUG = False
+keep_whole()
 
 
 class _Loop(keras_tuner.engine.base_tuner.BaseTuner):

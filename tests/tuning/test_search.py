@@ -1,6 +1,7 @@
 """Searches on the digits: what scores, what they leave, what an interruption costs."""
 
 import csv
+import errno
 import json
 import os
 import signal
@@ -96,6 +97,27 @@ def test_poisoned_test_images_change_no_score(done, tmp_path, monkeypatch):
 
     monkeypatch.setattr(job, "load_for", poisoned)
     assert results(go(tmp_path).folder) == results(done.folder)
+
+
+def test_a_search_survives_the_moment_in_which_keras_tuner_saves_itself(
+    done, tmp_path, monkeypatch
+):
+    first = go(tmp_path, trials=1)
+    state = first.folder / "keras_tuner" / "oracle.json"
+    before, real = state.read_bytes(), os.replace
+
+    def full(source, target):
+        if os.path.basename(target) == "oracle.json":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(source, target)
+
+    with monkeypatch.context() as during:
+        during.setattr(os, "replace", full)
+        with pytest.raises(UserError, match=r"cannot write .*oracle\.json: No space left"):
+            go(tmp_path, trials=2)
+    assert state.read_bytes() == before
+    assert not list(state.parent.glob(".*"))
+    assert results(go(tmp_path, trials=2).folder) == results(done.folder)
 
 
 def test_a_search_that_is_done_does_nothing_and_more_trials_go_on(done, tmp_path):
