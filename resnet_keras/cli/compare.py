@@ -1,6 +1,7 @@
 """`python -m resnet_keras compare`: any runs, one figure and one table."""
 
 import argparse
+import sys
 from pathlib import Path
 
 HELP = "Draw any runs into one figure, and set their errors in one table."
@@ -37,11 +38,15 @@ def run(args: argparse.Namespace) -> int:
     out = Path(args.out)
     if out.suffix.lower() not in (".png", ".svg"):
         raise UsageError(f"--out writes .png and .svg files. Received: {args.out!r}")
-    groups = group_runs(read_runs(dict.fromkeys(Path(path) for path in args.runs)))
+    paths = {Path(path).resolve(): path for path in args.runs}
+    runs = read_runs(paths.values())
+    groups = group_runs(runs)
+    counted = [run for group in groups for run in group.runs]
+    for run in runs:
+        if run not in counted:
+            print(f"left out: {run.path}, another run of its recipe and seed", file=sys.stderr)
     save(one_panel(groups, args.title or "comparison of runs", args.overlay_paper), out)
     table = results_table(groups)
-    # Where runs of one network differ in their recipe, the label says in what.
-    table["network"] = [group.label for group in groups]
     write_table(table, readable(table), out.parent, out.stem)
     print(to_markdown(readable(table)).rstrip())
     print(f"figure: {out}; table: {out.with_suffix('.csv')}, .md, .tex")

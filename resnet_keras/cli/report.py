@@ -28,16 +28,18 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UserError: if there are no runs, or a file cannot be written.
     """
-    from resnet_keras.reporting.gallery import draw_figures, previously_drawn, write_tables
+    from resnet_keras.reporting.gallery import draw_figures, draw_kept_responses, write_tables
     from resnet_keras.reporting.report import write_report
     from resnet_keras.reporting.runs import find_runs
 
     results = Path(args.results_dir)
     runs, problems = find_runs(args.runs_dir or results / "runs")
+    figures = draw_figures(runs, results, overlay_paper=args.overlay_paper)
+    responses, unread = draw_kept_responses(results)
+    figures += responses
+    problems += unread
     for problem in problems:
         print(problem, file=sys.stderr)
-    figures = draw_figures(runs, results, overlay_paper=args.overlay_paper)
-    figures += previously_drawn(results)
     tables = write_tables(runs, results)
     path = write_report(results / "report.html", runs, figures, tables, problems)
     for shown in (*figures, *tables):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from resnet_keras.errors import UsageError
 from resnet_keras.experiments.catalogue import EXPERIMENTS, get
-from resnet_keras.experiments.plan import plan, state, steps_done
+from resnet_keras.experiments.plan import is_other, plan, state, steps_done
 
 HELP = "Run one of the paper's comparisons, then draw its figures and tables."
 _SIGNAL_STATUS = 128
@@ -108,6 +108,8 @@ def _list(experiment, planned, args):
     print(f"{len(planned)} runs; left: about {clock(total)}, one at a time")
     for basis in bases:
         print(f"estimated from {basis}" if measured else basis)
+    if any(is_other(one, args.runs_dir) for one in planned):
+        print("other recipe: that folder holds a run of other values. Rename it, or it is refused")
     if experiment.note:
         print(f"note: {experiment.note}")
 
@@ -134,6 +136,8 @@ def _publish(experiment, planned, args):
     results = Path(args.results_dir)
     copied = []
     for one in planned:
+        if is_other(one, args.runs_dir):
+            continue
         try:
             run = read_run(Path(args.runs_dir) / one.name)
         except UserError:

@@ -3,6 +3,7 @@
 import argparse
 import csv
 import io
+import sys
 from pathlib import Path
 
 from resnet_keras.errors import UsageError
@@ -30,12 +31,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--out", default="results", metavar="DIR",
-        help="where fig7.png and responses/NAME.csv are written (default: results)",
+        help="where responses/NAME.csv are written, and fig7.png of all that lie there (default: "
+        "results)",
     )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measures, writes a csv file a network, and draws them into one figure.
+    """Measures, writes a csv file a network, and draws all that are there into one figure.
 
     Raises:
         UsageError: for fewer than one image.
@@ -46,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     from resnet_keras.cli.backend import import_tensorflow
 
     import_tensorflow()
-    from resnet_keras.reporting.responses_figure import draw_responses
+    from resnet_keras.reporting.responses_figure import FOLDER, draw_responses
     from resnet_keras.reporting.tables import write_text
 
     written = {}
@@ -57,13 +59,14 @@ def run(args: argparse.Namespace) -> int:
         if name in written:
             raise UsageError(f"two networks are called {name}: {written[name][0]} and {path}")
         text, mean = _measured(path, args)
-        target = Path(args.out) / "responses" / f"{name}.csv"
+        target = Path(args.out) / FOLDER / f"{name}.csv"
         write_text(target, text)
         written[name] = (path, target)
         print(f"{name}: mean over layers {mean:.2f} → {target}")
-    figure = Path(args.out) / "fig7.png"
-    draw_responses([target for _, target in written.values()], figure)
-    print(f"figure: {figure}")
+    figure, problems = draw_responses(args.out)
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    print(f"figure, of all networks in {Path(args.out) / FOLDER}: {figure}")
     return 0
 
 

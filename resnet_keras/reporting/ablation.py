@@ -47,6 +47,16 @@ def ablation_table(groups: Sequence[Group]):
     return table.drop(columns="is_base").reset_index(drop=True)
 
 
+def notes(groups: Sequence[Group]) -> list[str]:
+    """Returns the sentences that belong below the table."""
+    sizes = sorted({group.recipe.validation_size for group in groups})
+    return [
+        f"Mean ± standard deviation over seeds (their number) of the last iterate's error on "
+        f"{' or '.join(f'{size:,}' for size in sizes)} training images held out; no test image was "
+        "looked at. Differences are against the recipe's own row of as many epochs."
+    ]
+
+
 def readable(table):
     """Returns the table as text, for people: a `DataFrame` of strings under headings."""
     import pandas

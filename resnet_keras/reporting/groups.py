@@ -14,6 +14,10 @@ PAPER_STEPS = {"cifar": 64_000, "imagenet": 600_000, "vgg": 600_000}
 # warm-up that goes with it, and in what changes how a run is computed rather than what.
 _NETWORK = ("arch", "option", "projection", "bottleneck_stride", "warmup_steps", "warmup_rate",
             "warmup_shape")  # fmt: skip
+# Of what sets runs of one network apart, what a label says even where it is the paper's.
+_ALWAYS_SAID = ("steps", "precision", "dataset")
+# And what it need not say besides.
+_COMPANIONS = {"steps": ("drops", "eval_every", "warmup_steps"), "schedule": ("drops",)}
 _EXECUTION = ("seed", "eval_every", "precision", "deterministic", "devices")
 
 
@@ -78,18 +82,19 @@ class Group:
 def group_runs(runs: Iterable[Run]) -> list[Group]:
     """Groups runs by recipe, the seed aside: plain before residual, shallow before deep.
 
-    Groups of one network get labels that say what sets them apart.
+    Groups of one network get labels that say what sets them apart. Of several runs of one recipe
+    and seed, such as a run and its copy, the one that is furthest counts: they are no two seeds.
     """
-    by_recipe: dict[Recipe, list[Run]] = {}
+    by_recipe: dict[Recipe, dict[int, Run]] = {}
     for run in runs:
-        by_recipe.setdefault(dataclasses.replace(run.recipe, seed=0), []).append(run)
+        by_seed = by_recipe.setdefault(dataclasses.replace(run.recipe, seed=0), {})
+        rival = by_seed.get(run.recipe.seed)
+        if rival is None or (run.complete, run.step) > (rival.complete, rival.step):
+            by_seed[run.recipe.seed] = run
     keys = sorted(by_recipe, key=_order)
-    labels = _labels(keys)
     return [
-        Group(
-            label, key, tuple(sorted(by_recipe[key], key=lambda run: (run.recipe.seed, run.name)))
-        )
-        for label, key in zip(labels, keys, strict=True)
+        Group(label, key, tuple(by_recipe[key][seed] for seed in sorted(by_recipe[key])))
+        for label, key in zip(_labels(keys), keys, strict=True)
     ]
 
 
@@ -146,30 +151,44 @@ def _order(recipe):
 
 
 def _labels(recipes):
-    labels = []
-    for recipe in recipes:
-        label = recipe.architecture.label
-        twins = [r for r in recipes if r.architecture.label == label and r != recipe]
-        differing = dict.fromkeys(
-            spec.name
-            for spec in dataclasses.fields(Recipe)
-            for other in twins
-            if getattr(recipe, spec.name) != getattr(other, spec.name)
-        )
-        # The length says what the drops that come with it would say again.
-        if "steps" in differing:
-            differing = {
-                k: None for k in differing if k not in ("drops", "eval_every", "warmup_steps")
-            }
-        words = [_word(name, getattr(recipe, name)) for name in differing]
-        labels.append(f"{label} ({', '.join(words)})" if words else label)
-    return labels
+    labels = [_label(recipe, recipes, brief=True) for recipe in recipes]
+    return [
+        label if labels.count(label) == 1 else _label(recipe, recipes, brief=False)
+        for label, recipe in zip(labels, recipes, strict=True)
+    ]
+
+
+def _label(recipe, recipes, brief):
+    """The network, and what sets the recipe apart from others of the network. `brief`: not what
+    comes with something said, and not a value that is the paper's."""
+    label = recipe.architecture.label
+    twins = [r for r in recipes if r.architecture.label == label and r != recipe]
+    differing = [
+        spec.name
+        for spec in dataclasses.fields(Recipe)
+        if any(getattr(recipe, spec.name) != getattr(other, spec.name) for other in twins)
+    ]
+    if brief:
+        papers = Recipe(arch=recipe.arch)
+        implied = {one for name in differing for one in _COMPANIONS.get(name, ())}
+        differing = [
+            name
+            for name in differing
+            if name not in implied
+            and (name in _ALWAYS_SAID or getattr(recipe, name) != getattr(papers, name))
+        ]
+    words = [_word(name, getattr(recipe, name)) for name in differing]
+    return f"{label} ({', '.join(words)})" if words else label
 
 
 def _word(name, value):
     if name == "steps":
         return f"{value:,} steps"
-    if name == "precision":
+    if name in ("precision", "dataset"):
         return str(value)
+    if isinstance(value, bool):
+        return name.replace("_", " ") if value else f"no {name.replace('_', ' ')}"
+    if name == "schedule":
+        return value.replace("_", " ")
     spelled = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
     return f"{name.replace('_', ' ')} {spelled}"

@@ -63,8 +63,11 @@ IMAGENET_DATASETS = ("imagenet", "imagenet2012")
 
 
 def reported(recipe: Recipe) -> Reported | None:
-    """Returns what the paper reports for a recipe's network on its data set, if anything."""
+    """Returns what the paper reports for a recipe's network on its data set, if anything: all of
+    it trained on all training images."""
     network = recipe.architecture.label
+    if recipe.validation_size:
+        return None
     if recipe.dataset == "cifar10":
         return CIFAR10.get(network)
     return IMAGENET.get(network) if recipe.dataset in IMAGENET_DATASETS else None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from resnet_keras.errors import UserError
 from resnet_keras.reporting.durations import clock
-from resnet_keras.reporting.gallery import TABLES, Shown, table_notes
+from resnet_keras.reporting.gallery import TABLES, Shown
 from resnet_keras.reporting.groups import group_runs, paper_steps
 from resnet_keras.reporting.paper_numbers import CURVE_READING
 from resnet_keras.reporting.runs import Run, train_command
@@ -132,7 +132,7 @@ def _tables(runs, tables):
     for shown in tables:
         table = TABLES[shown.path.stem]
         rows = table.rows(groups)
-        notes = " ".join(table_notes(rows))
+        notes = " ".join(table.notes(rows))
         parts.append(
             f"<h3>{html.escape(shown.caption)}</h3>\n"
             f'<div class="scroll">{to_html(table.shown(table.numbers(rows)))}</div>\n'
@@ -168,7 +168,8 @@ def _run(run):
     listed = "".join(
         f"<dt>{name}</dt><dd>{html.escape(value)}</dd>" for name, value in facts.items()
     )
+    command = html.escape(train_command(run.recipe, run.name))
     return (
         f"<details><summary>{html.escape(run.name)}: {state}</summary>\n"
-        f"<pre>{html.escape(train_command(run.recipe))}</pre>\n<dl>{listed}</dl></details>"
+        f"<pre>{command}</pre>\n<dl>{listed}</dl></details>"
     )

@@ -1,6 +1,7 @@
 """Fig. 7: how strongly each layer responds, drawn from the csv files that `responses` writes."""
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,13 +16,38 @@ PAPER_MEANS = {
 }  # fmt: skip
 
 
-def draw_responses(csv_paths: Sequence[str | os.PathLike], out_path: str | os.PathLike) -> None:
-    """Draws Fig. 7 from csv files with the columns `COLUMNS`, a network each.
+# In a folder of results.
+FOLDER, FIGURE = "responses", "fig7.png"
+
+
+def draw_responses(results_dir: str | os.PathLike) -> tuple[Path | None, list[str]]:
+    """Draws Fig. 7, `fig7.png`, from all csv files in `responses/`, a network each.
+
+    Returns:
+        The figure's path, `None` if there is nothing to draw, and a line for each file that
+        cannot be read.
 
     Raises:
-        UserError: if there is none, one is no such file, or the figure cannot be written.
+        UserError: if the figure cannot be written.
     """
-    save(responses_figure([read_responses(path) for path in csv_paths]), Path(out_path))
+    tables, problems = [], []
+    for path in sorted((Path(results_dir) / FOLDER).glob("*.csv")):
+        try:
+            tables.append(read_responses(path))
+        except UserError as error:
+            problems.append(f"left out: {error}")
+    if not tables:
+        return None, problems
+    figure = Path(results_dir) / FIGURE
+    save(responses_figure(sorted(tables, key=_order)), figure)
+    return figure, problems
+
+
+def _order(table):
+    """Plain before residual, shallow before deep."""
+    network = str(table["network"].iloc[0])
+    depth = re.search(r"\d+", network)
+    return not network.startswith("plain"), int(depth[0]) if depth else 0, network
 
 
 def read_responses(path: str | os.PathLike):

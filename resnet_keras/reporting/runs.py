@@ -128,8 +128,8 @@ def find_runs(runs_dir: str | os.PathLike) -> tuple[list[Run], list[str]]:
     return runs, problems
 
 
-def train_command(recipe: Recipe) -> str:
-    """Returns the command line that makes an equal recipe.
+def train_command(recipe: Recipe, name: str) -> str:
+    """Returns the command line that makes a run of an equal recipe under that name.
 
     What equals `Recipe`'s defaults is left out; the warm-up is always named, since the recipe
     `paper` that `train` starts from has one for some networks.
@@ -147,4 +147,4 @@ def train_command(recipe: Recipe) -> str:
         else:
             items = value if isinstance(value, tuple) else (value,)
             words.extend([f"--{flag}", ",".join(map(str, items))])
-    return shlex.join(words)
+    return shlex.join([*words, "--name", name])

@@ -33,11 +33,12 @@ MINUS = "\N{MINUS SIGN}"
 def results_table(groups: Sequence[Group]):
     """Returns the numbers as a pandas `DataFrame`, a row a group.
 
-    Columns: `network`, `dataset`, `parameters` (trainable), `precision`, `steps`, `ours` (in
-    words, as for a reader), `mean_error`, `std_error` (percent; sample standard deviation over
-    seeds), `n` (complete runs), `unfinished` (runs), `train_error` (percent, mean), `paper` (in
-    words), `paper_error` (percent), `paper_source`, `difference` (points of percent, ours minus
-    the paper's). What there is not is NaN or empty.
+    Columns: `network` (the group's label), `dataset`, `parameters` (trainable), `precision`,
+    `steps`, `ours` (in words, as for a reader), `mean_error`, `std_error` (percent; sample standard
+    deviation over seeds), `n` (complete runs), `unfinished` (runs), `train_error` (percent, mean
+    over the last row's steps and the seeds), `paper` (in words), `paper_error` (percent),
+    `paper_source`, `difference` (points of percent, ours minus the paper's). What there is not is
+    NaN or empty.
     """
     import pandas
 
@@ -173,7 +174,7 @@ def _row(group):
     paper = reported(recipe)
     paper_error = math.nan if paper is None or paper.error is None else paper.error
     return {
-        "network": recipe.architecture.label,
+        "network": group.label,
         "dataset": recipe.dataset,
         "parameters": _parameters(group),
         "precision": recipe.precision,
@@ -183,12 +184,18 @@ def _row(group):
         "std_error": round(std, 4),
         "n": len(errors),
         "unfinished": len(group.unfinished),
-        "train_error": round(mean_and_std(group.last_errors("train"))[0], 4),
+        "train_error": round(mean_and_std(_train_errors(group))[0], 4),
         "paper": paper.text if paper else "",
         "paper_error": paper_error,
         "paper_source": paper.source if paper else "",
         "difference": round(mean - paper_error, 4),
     }
+
+
+def _train_errors(group):
+    # A row's training error is the mean since the row before: of a run with one row, over all of
+    # its steps, which says nothing of its end.
+    return [run.last_error("train") for run in group.complete if len(run.metrics) > 1]
 
 
 def _ours(group, errors):

@@ -25,6 +25,16 @@ def test_any_runs_in_one_figure_and_table(tmp_path, capsys):
     assert names == {"x.png", "x.csv", "x.md", "x.tex"}
 
 
+def test_a_run_given_twice_and_a_copy_of_it_are_one_seed(tmp_path, capsys, monkeypatch):
+    path = make_run(tmp_path)
+    copy = make_run(tmp_path, name="copy")
+    monkeypatch.chdir(tmp_path)
+    assert run(compare, path, path.name, copy, "--out", tmp_path / "x.png") == 0
+    captured = capsys.readouterr()
+    assert "(1)" in captured.out
+    assert captured.err.startswith("left out: ") and "copy, another run of its" in captured.err
+
+
 def test_what_is_no_run(tmp_path):
     with pytest.raises(UserError, match="no folder of a run"):
         run(compare, tmp_path, "--out", tmp_path / "x.png")

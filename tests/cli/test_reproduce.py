@@ -33,6 +33,19 @@ def test_a_dry_run_lists_states_and_times(tmp_path, capsys):
     assert not (tmp_path / "results").exists()
 
 
+def test_a_run_of_other_values_is_named_and_not_published(tmp_path, capsys, monkeypatch):
+    make_run(tmp_path / "runs", "plain20", name="plain20-seed0", scale=400 / 64_000)
+    make_run(tmp_path / "runs", "resnet20", name="resnet20-A-seed0", scale=1)
+    assert run(tmp_path, "plain-vs-residual", "--only", "plain20", "--dry-run") == 0
+    out = capsys.readouterr().out
+    assert "other recipe" in out.splitlines()[0]
+    assert "Rename it" in out
+    monkeypatch.setattr(runner, "command", lambda one, places: [sys.executable, "-c", "exit(1)"])
+    assert run(tmp_path, "plain-vs-residual", "--only", "plain20,resnet20-A") == 1
+    kept = [folder.name for folder in (tmp_path / "results" / "runs").iterdir()]
+    assert kept == ["resnet20-A-seed0"]
+
+
 def test_a_dry_run_without_any_measurement_says_so(tmp_path, capsys):
     assert run(tmp_path, "imagenet-table5", "--dry-run") == 0
     out = capsys.readouterr().out

@@ -11,8 +11,9 @@ import pytest
 
 from resnet_keras.experiments import runner
 from resnet_keras.experiments.catalogue import get
-from resnet_keras.experiments.plan import plan, state
+from resnet_keras.experiments.plan import plan, state, steps_done
 from resnet_keras.experiments.runner import Places, launch
+from tests.made_up_runs import make_run
 
 # Stands in for `train`: argv[1] is the run's folder, argv[2] what is to happen.
 STAND_IN = """
@@ -69,6 +70,23 @@ def test_all_are_run_once(tmp_path, planned, stand_in):
     assert state(planned[0], tmp_path) == "done"
     (tmp_path / planned[0].name / "began").unlink()
     assert launch(planned, Places(tmp_path), say=said.append).done == outcome.done
+    assert not (tmp_path / planned[0].name / "began").exists()
+
+
+def test_a_run_of_another_recipe_is_not_taken_for_the_one_of_its_name(tmp_path, stand_in):
+    (one,) = plan(get("options"), only=("resnet20-A",))
+    # As `train.py --steps 400` leaves it: under the name of the full run.
+    make_run(tmp_path, name=one.name, scale=400 / 64_000)
+    assert state(one, tmp_path) == "other recipe"
+    assert steps_done(one, tmp_path) is None
+    launch([one], Places(tmp_path), say=print)
+    assert (tmp_path / one.name / "began").exists()
+
+
+def test_what_a_recipe_leaves_open_a_run_may_have_decided(tmp_path, planned, stand_in):
+    make_run(tmp_path, scale=0.01, augmentation="pad", precision="float32")
+    assert state(planned[0], tmp_path) == "done"
+    assert launch(planned[:1], Places(tmp_path), say=print).done == [planned[0].name]
     assert not (tmp_path / planned[0].name / "began").exists()
 
 

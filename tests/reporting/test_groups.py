@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from resnet_keras import recipes
 from resnet_keras.reporting.groups import conditions, group_runs, mean_and_std
 from resnet_keras.reporting.runs import read_run
 from tests.made_up_runs import make_run
@@ -28,6 +29,27 @@ def test_labels_say_what_differs(tmp_path):
         "resnet20-A (12,800 steps, mixed_bfloat16)",
         "resnet20-A (6,400 steps, float32)",
     }
+
+
+def test_labels_leave_out_what_is_the_papers_unless_nothing_else_tells_apart(tmp_path):
+    fast = {**recipes.RECIPES["fast"]("resnet20"), "steps": 7812, "scale": 1, "name": "fast"}
+    sparse = {"eval_every": 100, "name": "sparse"}
+    labels = [group.label for group in group_runs(runs(tmp_path, {}, fast))]
+    assert labels == [
+        "resnet20-A (7,812 steps, one cycle, learning rate 0.2, nesterov, decay 0.0005)",
+        "resnet20-A (6,400 steps)",
+    ]
+    labels = [g.label for g in group_runs(runs(tmp_path / "2", {}, sparse, {"scale": 1}))]
+    assert labels[0] == "resnet20-A (64,000 steps)"
+    assert len(set(labels)) == 3
+    assert all("eval every" in label for label in labels[1:])
+
+
+def test_a_run_and_its_copy_are_one_seed(tmp_path):
+    made = runs(tmp_path, {"until": 0.5, "name": "early"}, {"name": "a"}, {"name": "copy"})
+    (group,) = group_runs(made)
+    assert [run.name for run in group.runs] == ["a"]
+    assert group_runs(made[::-1])[0].runs[0].complete
 
 
 def test_labels_are_plain_where_nothing_differs(tmp_path):

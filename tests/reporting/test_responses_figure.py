@@ -3,6 +3,7 @@
 import pytest
 
 from resnet_keras.errors import UserError
+from resnet_keras.reporting import responses_figure as responses_figure_module
 from resnet_keras.reporting.responses_figure import draw_responses, read_responses, responses_figure
 
 HEADER = "network,index,layer,std,images,split,recipe_steps\n"
@@ -32,9 +33,20 @@ def test_says_on_which_images_and_schedules(tmp_path):
     assert "6,400 iterations; the paper's 64,000" in text
 
 
-def test_draws_a_file(tmp_path):
-    draw_responses([write(tmp_path / "a.csv", "x", [1.0])], tmp_path / "out" / "fig7.png")
-    assert (tmp_path / "out" / "fig7.png").stat().st_size > 1000
+def test_draws_all_that_were_kept_plain_and_shallow_first(tmp_path, monkeypatch):
+    (tmp_path / "responses").mkdir()
+    for network in ("resnet110-A", "resnet20-A", "plain20"):
+        write(tmp_path / "responses" / f"{network}.csv", network, [1.0])
+    (tmp_path / "responses" / "bad.csv").write_text("a,b\n")
+    drawn = []
+    monkeypatch.setattr(
+        responses_figure_module, "responses_figure",
+        lambda tables: drawn.extend(tables) or responses_figure(tables),
+    )  # fmt: skip
+    path, problems = draw_responses(tmp_path)
+    assert path == tmp_path / "fig7.png" and path.stat().st_size > 1000
+    assert [t["network"].iloc[0] for t in drawn] == ["plain20", "resnet20-A", "resnet110-A"]
+    assert len(problems) == 1 and "bad.csv" in problems[0]
 
 
 @pytest.mark.parametrize("content", ["", HEADER, "a,b\n1,2\n"])
@@ -46,7 +58,8 @@ def test_files_of_another_kind(tmp_path, content):
 
 
 def test_none(tmp_path):
+    assert draw_responses(tmp_path) == (None, [])
     with pytest.raises(UserError, match="no responses"):
-        draw_responses([], tmp_path / "x.png")
+        responses_figure([])
     with pytest.raises(UserError, match="cannot read"):
         read_responses(tmp_path / "none.csv")

@@ -85,6 +85,7 @@ def test_finds_runs_and_names_those_it_cannot_read(tmp_path):
         recipes.make("paper", "resnet110", warmup_steps=0, flip=False, deterministic=True),
         recipes.make("paper", "resnet20", option="B", projection="average", seed=4, flip=True),
         recipes.make("demo", "plain20", precision="float32", devices=1),
+        recipes.make("fast", "resnet20", steps=7_812, eval_every=7_812),
     ],
 )
 def test_the_command_makes_an_equal_recipe(recipe):
@@ -93,12 +94,13 @@ def test_the_command_makes_an_equal_recipe(recipe):
 
     parser = argparse.ArgumentParser()
     add_recipe_flags(parser)
-    words = shlex.split(train_command(recipe))
+    words = shlex.split(train_command(recipe, "a name"))
     assert words[:4] == ["python", "-m", "resnet_keras", "train"]
-    assert recipe_from(parser.parse_args(words[4:])) == recipe
+    assert words[-2:] == ["--name", "a name"]
+    assert recipe_from(parser.parse_args(words[4:-2])) == recipe
 
 
 def test_defaults_are_left_out_of_the_command():
-    command = train_command(Recipe(arch="resnet20"))
-    assert command == "python -m resnet_keras train --arch resnet20 --warmup-steps 0"
-    assert "--seed 2" in train_command(dataclasses.replace(Recipe(arch="resnet20"), seed=2))
+    command = train_command(Recipe(arch="resnet20"), "it")
+    assert command == "python -m resnet_keras train --arch resnet20 --warmup-steps 0 --name it"
+    assert "--seed 2" in train_command(dataclasses.replace(Recipe(arch="resnet20"), seed=2), "it")

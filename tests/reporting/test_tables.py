@@ -65,6 +65,23 @@ def test_the_papers_number_is_of_its_own_data_set(tmp_path):
     assert row["paper"] == ""
 
 
+def test_what_was_trained_on_a_part_of_the_images_is_not_the_papers(tmp_path):
+    (row,) = table(tmp_path, {"validation_size": 5_000}).to_dict("records")
+    assert row["paper"] == "" and math.isnan(row["difference"])
+
+
+def test_the_mean_over_a_whole_run_is_no_training_error_of_its_end(tmp_path):
+    specs = {"name": "one row", "eval_every": 64_000}, {"name": "rows", "precision": "float32"}
+    found = table(tmp_path, *specs).set_index("precision").train_error
+    assert math.isnan(found["mixed_bfloat16"])
+    assert found["float32"] > 0
+
+
+def test_rows_of_one_network_are_told_apart(tmp_path):
+    names = list(table(tmp_path, {}, {"scale": 1}).network)
+    assert names == ["resnet20-A (64,000 steps)", "resnet20-A (6,400 steps)"]
+
+
 def test_written_in_three_forms(tmp_path):
     numbers = table(tmp_path / "runs", {}, {"arch": "plain110", "final": 61})
     paths = write_table(numbers, readable(numbers), tmp_path / "out", "x")
