@@ -71,6 +71,8 @@ def run(args: argparse.Namespace) -> int:
         for name in ("dataset", "precision", "eval_every")
         if getattr(args, name) is not None
     }
+    if experiment.name == "precision" and args.precision:
+        raise UsageError("precision compares two precisions: leave out --precision")
     only = _only(experiment, args.only)
     planned = plan(experiment, args.seeds, args.steps_scale, only, **given)
     if args.dry_run:

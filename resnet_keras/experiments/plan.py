@@ -31,11 +31,14 @@ def plan(
     only: tuple[str, ...] = (),
     **given,
 ) -> list[Planned]:
-    """Returns the runs of an experiment; arguments and errors as of `Experiment.recipes`."""
-    return [
+    """Returns the runs of an experiment, each once; arguments and errors as of
+    `Experiment.recipes`."""
+    planned = [
         Planned(run_name(recipe, scale, given.get("precision"), tag), recipe)
         for tag, recipe in experiment.members(seeds, scale, only, **given)
     ]
+    # An ensemble's second network of one kind is what a second seed of the first would be.
+    return list({one.name: one for one in planned}.values())
 
 
 def is_done(planned: Planned, runs_dir: Path) -> bool:

@@ -91,7 +91,13 @@ def launch(
     with _signals() as received:
         while waiting or running:
             while waiting and len(running) < jobs and not received:
-                running.append(_Child(waiting.pop(0), places, jobs, say))
+                one = waiting.pop(0)
+                try:
+                    running.append(_Child(one, places, jobs, say))
+                except UserError as error:
+                    # Those that run are not left alone because one cannot start.
+                    outcome.failed.append((one.name, str(error)))
+                    say(f"{one.name}: FAILED to start: {error}")
             for child in list(running):
                 child.pass_on(received)
                 if child.process.poll() is not None:

@@ -75,8 +75,8 @@ def draw_errors(
     if len(splits) > 1:
         axes.plot([], [], label="training error", **_look("0.4", bold=False))
     if overlay_paper and "test" in splits:
-        for group, (colour, _) in zip(groups, styles, strict=True):
-            _draw_paper(axes, group, colour, scale)
+        for group, style in zip(groups, styles, strict=True):
+            _draw_paper(axes, group, style, scale)
     _draw_drops(axes, groups, styles, scale)
     top = top_limit(groups, splits) if top is None else top
     axes.set_xlim(0, 1.02 * length / scale)
@@ -102,7 +102,8 @@ def draw_errors(
 
 
 def top_limit(groups: Sequence[Group], splits: Sequence[str] = SPLITS) -> float:
-    """Returns the lowest round percentage above all curves from a quarter of the schedule on."""
+    """Returns the lowest round percentage above what the curves are from a quarter of the schedule
+    on; single spikes and networks that failed to train are left out of it."""
     highest = 0.0
     for group in _on_scale(groups):
         for run in group.runs:
@@ -177,15 +178,19 @@ def _draw_group(axes, group, split, style, scale, bold, offset):
                       markeredgewidth=1.5, zorder=5, gid="unfinished")  # fmt: skip
 
 
-def _draw_paper(axes, group, colour, scale):
+def _draw_paper(axes, group, style, scale):
     if not has_paper_curve(group):
         return
+    colour, marker = style
     curve = paper_curve(group.network, "test")
     stretch = group.recipe.steps / paper_steps(group.recipe) / scale
     shown = any(line.get_gid() == "paper" for line in axes.get_lines())
     axes.plot(
         curve["iteration"] * stretch, curve["error_pct"], color=colour, alpha=0.3, linewidth=4,
         zorder=1, gid="paper", label=None if shown else "pale: the paper's test error",
+        # Which is whose must also be seen in grey: our curve's marker, hollow, now and then.
+        marker=marker, markevery=max(1, len(curve) // 5), markersize=6.5, markerfacecolor="none",
+        markeredgewidth=1.2,
     )  # fmt: skip
 
 

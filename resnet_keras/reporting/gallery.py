@@ -202,8 +202,9 @@ def draw_figures(
     """Draws those of the figures `names` for which there are runs.
 
     Runs under different conditions (schedule, data set, …) are never drawn into one figure. The
-    set of runs that `conditions` ranks first gives `name.png`, others `name-<steps>steps.png`, as
-    far as two networks can be compared, or one with the paper's curve.
+    set of runs that `conditions` ranks first gives `name.png`, others `name-<steps>steps.png`,
+    numbered where there are several, as far as two networks can be compared, or one with the
+    paper's curve.
     """
     groups = group_runs(runs)
     shown = []
@@ -216,6 +217,8 @@ def draw_figures(
             # Labels need not tell apart what lies on another figure.
             members = group_runs(run for group in members for run in group.runs)
             path = Path(results_dir) / f"{name}{_suffix(members) if number else ''}.png"
+            if any(path == one.path for one in shown):
+                path = path.with_stem(f"{path.stem}-{number}")
             save(figure.draw(members, overlay_paper), path)
             shown.append(Shown(path, figure.caption, tuple(group.label for group in members)))
     return shown

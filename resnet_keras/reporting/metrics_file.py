@@ -1,6 +1,7 @@
 """Reads the `metrics.csv` that a run writes, also while it still writes it."""
 
 import io
+import math
 import os
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def read_metrics(path: str | os.PathLike):
     Returns:
         A pandas `DataFrame` with at least the columns `COLUMNS`, in rising `step` (int64), one row
         a step: where a resumed run measured a step again, what it measured last. The others are
-        float64; errors are in percent; what was not measured is NaN.
+        float64; errors are in percent; what was not measured is NaN, but for `seconds`.
 
     Raises:
         UserError: if the file is missing, has no measurement, or is not such a file.
@@ -44,9 +45,12 @@ def read_metrics(path: str | os.PathLike):
         raise UserError(
             f"{path} holds something other than numbers: {error}. Mend or delete that line"
         ) from error
-    if table["step"].isna().any():
-        row = int(table["step"].isna().to_numpy().argmax())
-        raise UserError(f"{path} has no step in its measurement {row + 1}. Mend or delete it")
+    for name in ("step", "seconds"):
+        missing = [row for row, value in enumerate(table[name], 1) if not math.isfinite(value)]
+        if missing:
+            raise UserError(
+                f"{path} has no {name} in its measurement {missing[0]}. Mend or delete it"
+            )
     table["step"] = table["step"].astype("int64")
     table = table.drop_duplicates("step", keep="last").sort_values("step", kind="stable")
     return table.reset_index(drop=True)

@@ -37,6 +37,7 @@ pre { background: #f4f4f4; padding: .6rem; margin: .2rem 0; font-size: .85rem;
 @media (max-width: 44rem) { img.wide { max-width: none; width: 44rem; } }
 @media print { details, figure { break-inside: avoid; } }
 """
+_PNG = b"\x89PNG"
 
 
 def write_report(
@@ -112,6 +113,8 @@ def _figure(shown):
         picture = shown.path.read_bytes()
     except OSError as error:
         raise UserError(f"cannot read {shown.path}: {error.strerror or error}") from error
+    if not picture.startswith(_PNG) or len(picture) < 24:
+        raise UserError(f"cannot read {shown.path}: it is no whole .png file")
     data = base64.b64encode(picture).decode("ascii")
     # A .png file says its size in bytes 16 to 24.
     width, height = struct.unpack(">II", picture[16:24])

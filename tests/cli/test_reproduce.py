@@ -73,6 +73,7 @@ def test_depths_stand_for_all_networks_of_a_depth(tmp_path, capsys):
         (["options", "--only", ","], "--only needs names"),
         (["options", "--steps-scale", "0"], "positive"),
         (["options", "--precision", "float16"], "float32"),
+        (["precision", "--precision", "float32"], "leave out --precision"),
     ],
 )
 def test_usage_errors(tmp_path, flags, message):

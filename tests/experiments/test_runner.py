@@ -26,9 +26,10 @@ signal.signal(signal.SIGTERM, stop); signal.signal(signal.SIGINT, stop)
 (folder / "began").write_text("")
 if what == "fail":
     print("a first line"); print("train: the disk is full", file=sys.stderr); sys.exit(1)
+while what == "meet" and len(list(folder.parent.glob("*/began"))) < 3:
+    time.sleep(0.01)
 if what == "wait":
     time.sleep(60)
-(folder / "ended").write_text(repr(time.time()))
 (folder / "result.json").write_text("{}")
 print("test error: 9.00 %")
 """
@@ -105,8 +106,18 @@ def test_a_failure_is_told_and_the_rest_goes_on(tmp_path, planned, stand_in):
 
 
 def test_several_at_a_time(tmp_path, planned, stand_in):
+    # Each waits until all have begun.
+    stand_in.update({one.name: "meet" for one in planned})
     outcome = launch(planned, Places(tmp_path), jobs=3, say=lambda line: None)
     assert sorted(outcome.done) == sorted(one.name for one in planned)
+
+
+def test_one_that_cannot_start_does_not_keep_the_rest_from_it(tmp_path, planned, stand_in):
+    (tmp_path / f"{planned[0].name}.log").mkdir()
+    outcome = launch(planned, Places(tmp_path), say=lambda line: None)
+    assert outcome.done == [one.name for one in planned[1:]]
+    ((name, why),) = outcome.failed
+    assert name == planned[0].name and "cannot write" in why
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

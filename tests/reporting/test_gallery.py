@@ -29,6 +29,19 @@ def test_schedules_are_never_mixed_in_one_figure(tmp_path):
     ]
 
 
+def test_two_sets_of_one_length_are_two_files(tmp_path):
+    sets = {}, {"scale": 1}, {"decay": 5e-4}
+    specs = [
+        {"arch": arch, "name": f"{arch}{number}", **one}
+        for number, one in enumerate(sets)
+        for arch in ("plain20", "resnet20")
+    ]
+    runs = [read_run(make_run(tmp_path / "runs", **spec)) for spec in specs]
+    shown = draw_figures(runs, tmp_path / "results", ("plain_vs_residual",))
+    assert len({one.path for one in shown}) == 3
+    assert all(one.path.exists() for one in shown)
+
+
 def test_tables_and_the_picture(tmp_path):
     runs = [read_run(make_run(tmp_path / "runs", arch)) for arch in ("plain20", "resnet20")]
     shown = write_tables(runs, tmp_path / "results")

@@ -63,6 +63,8 @@ def test_further_columns_are_kept(tmp_path):
         (HEADER + "100,0.1\n" + ROWS, "line 2 .* has 2 fields"),
         (HEADER + ROWS.replace("60", "sixty"), "other than numbers"),
         (HEADER + ",0.1,1,1,1,1,1,1\n", "no step"),
+        (HEADER + "inf,0.1,1,1,1,1,1,1\n", "no step"),
+        (HEADER + "1,0.1,1,1,1,1,,1\n", "no seconds"),
         (b"\x80\x81\xff\n", "lacks the columns"),
     ],
 )

@@ -7,7 +7,8 @@ import subprocess
 
 import pytest
 
-from resnet_keras.reporting.gallery import draw_figures, write_tables
+from resnet_keras.errors import UserError
+from resnet_keras.reporting.gallery import Shown, draw_figures, write_tables
 from resnet_keras.reporting.report import write_report
 from resnet_keras.reporting.runs import find_runs
 from tests.made_up_runs import make_run
@@ -76,6 +77,13 @@ def test_says_what_was_run_on_what_and_how_long(page):
     assert "3,200 of 6,400" in text
     assert "21 min for 6,400 steps of 128 images" in text
     assert "left &lt;out&gt;" in text
+
+
+def test_a_picture_cut_short_is_named(tmp_path):
+    cut = tmp_path / "fig7.png"
+    cut.write_bytes(b"\x89PNG\r\n")
+    with pytest.raises(UserError, match=r"fig7\.png: it is no whole"):
+        write_report(tmp_path / "r.html", [], [Shown(cut, "cut", ())], [])
 
 
 def test_names_are_escaped(page):
