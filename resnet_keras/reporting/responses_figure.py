@@ -109,7 +109,7 @@ def _note(tables):
     where = sorted({f"{int(t['images'].iloc[0]):,} {t['split'].iloc[0]} images" for t in tables})
     parts = [
         "Output of each 3x3 convolution after batch normalization, before ReLU or addition, over "
-        f"{' and '.join(where)}.",
+        f"{' and '.join(where)}. One run each.",
     ]
     if "recipe_steps" in tables[0].columns:
         steps = sorted({int(t["recipe_steps"].iloc[0]) for t in tables})
