@@ -142,7 +142,7 @@ class Recipe:
     steps: int = setting("length of the training", default=64_000, unit="steps", low=1)
     schedule: str = setting(
         "how the rate changes: in drops, or in one cycle, linearly up to the learning rate and "
-        "linearly down to zero at the last step",
+        "linearly down, to zero one step after the last",
         default="drops",
         choices=SCHEDULES,
     )

@@ -1,4 +1,5 @@
-"""What the parts of a recipe are worth: held-out error of runs that differ from it in a part."""
+"""What the parts of a recipe are worth: held-out error of runs that differ in one part from
+`recipes.ONE_CYCLE`."""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +9,6 @@ from resnet_keras.errors import UsageError
 from resnet_keras.reporting.groups import Group, mean_and_std
 from resnet_keras.reporting.tables import signed
 
-BASE = "fast"
 # What all runs of the ablation have in common, or what does not change what is learnt.
 _ASIDE = (
     "arch", "option", "steps", "eval_every", "validation_size", "seed", "precision", "devices",
@@ -17,11 +17,12 @@ _ASIDE = (
 
 
 def ablation_table(groups: Sequence[Group]):
-    """Returns the numbers as a pandas `DataFrame`, the recipe itself first, then the best first.
+    """Returns the numbers as a pandas `DataFrame`: of runs of equal length and as many images held
+    out the unchanged one first, then the best first.
 
-    Columns: `change` (in words), `epochs`, `validation_error` and `std_error` (percent; mean and
-    sample standard deviation over seeds), `n` (complete runs), `difference` (points of percent
-    against the recipe itself).
+    Columns: `change` (in words; empty for none), `epochs`, `held_out` (images),
+    `validation_error` and `std_error` (percent; mean and sample standard deviation over seeds),
+    `n` (complete runs), `difference` (points of percent against the unchanged one of its kind).
     """
     import pandas
 
@@ -33,18 +34,21 @@ def ablation_table(groups: Sequence[Group]):
         rows.append(
             {
                 "change": _change(recipe),
-                "epochs": round(recipe.steps * recipe.batch_size / examples, 2),
+                "epochs": round(recipe.steps * recipe.batch_size / examples, 1),
+                "held_out": recipe.validation_size,
                 "validation_error": round(mean, 4),
                 "std_error": round(std, 4),
                 "n": len(group.last_errors("validation")),
             }
         )
     table = pandas.DataFrame(rows)
-    base = table.loc[table.change == "", "validation_error"]
-    table["difference"] = table.validation_error - (base.iloc[0] if len(base) else math.nan)
-    table["is_base"] = table.change == ""
-    table = table.sort_values(["is_base", "validation_error"], ascending=[False, True])
-    return table.drop(columns="is_base").reset_index(drop=True)
+    kind = ["epochs", "held_out"]
+    base = table[table.change == ""].drop_duplicates(kind).set_index(kind).validation_error
+    of_its_kind = base.reindex(pandas.MultiIndex.from_frame(table[kind])).to_numpy()
+    table["difference"] = table.validation_error - of_its_kind
+    table["changed"] = table.change != ""
+    table = table.sort_values([*kind, "changed", "validation_error"])
+    return table.drop(columns="changed").reset_index(drop=True)
 
 
 def notes(groups: Sequence[Group]) -> list[str]:
@@ -53,7 +57,7 @@ def notes(groups: Sequence[Group]) -> list[str]:
     return [
         f"Mean ± standard deviation over seeds (their number) of the last iterate's error on "
         f"{' or '.join(f'{size:,}' for size in sizes)} training images held out; no test image was "
-        "looked at. Differences are against the recipe's own row of as many epochs."
+        "looked at. Differences are against the unchanged recipe in as many epochs."
     ]
 
 
@@ -67,7 +71,7 @@ def readable(table):
     ]
     return pandas.DataFrame(
         {
-            f"change to the recipe {BASE}": [change or "none" for change in table.change],
+            "change to one cycle": [change or "none" for change in table.change],
             "epochs": [f"{epochs:g}" for epochs in table.epochs],
             "held-out error (%)": errors,
             "difference": [signed(value) for value in table.difference],
@@ -78,7 +82,7 @@ def readable(table):
 def _change(recipe):
     """What differs from the recipe, in words; empty for the recipe itself."""
     try:
-        base = recipes.make(BASE, recipe.arch, option=recipe.option)
+        base = recipes.make("paper", recipe.arch, option=recipe.option, **recipes.ONE_CYCLE)
     except UsageError:
         return str(recipe)
     mine, theirs = recipe.to_json(), base.to_json()

@@ -142,8 +142,9 @@ def _tables(runs, tables):
             f'<p class="note">{html.escape(notes)}</p>'
         )
     parts.append(
-        '<p class="note">Errors in percent; the difference is ours minus the paper\'s. Values '
-        f"read off the paper's curves are right to about ±{CURVE_READING}.</p>"
+        '<p class="note">Errors in percent; the difference is ours minus the paper\'s, where its '
+        "number stands beside. Values read off the paper's curves are right to about "
+        f"±{CURVE_READING}.</p>"
     )
     return parts
 

@@ -17,7 +17,8 @@ class Row:
     Attributes:
         step: steps done.
         learning_rate: of the last of them.
-        loss: cross-entropy alone, the mean over the augmented batches since the row before.
+        loss: cross-entropy alone (with smoothed labels if asked for), the mean over the augmented
+            batches since the row before.
         train_error: percent, over the same batches, as they were trained on.
         validation_error: percent of the held-out training images, if there are any.
         test_error: percent of the test set. With held-out images it is measured at the end alone.

@@ -103,13 +103,24 @@ def test_fast_in_epochs_on_all_images():
 
 
 def test_the_ablation_changes_one_part_at_a_time_on_held_out_images():
+    # What a part brings along.
+    company = {
+        "batch_size": {"learning_rate", "steps", "eval_every"},
+        "schedule": {"learning_rate", "drops"},
+    }
     base, *others = get("fast-ablation").recipes()
-    assert base.validation_size == 5_000
+    assert base.validation_size == 10_000 and base.schedule == "one_cycle"
     for other in others:
         changed = {name for name, value in other.to_json().items() if value != base.to_json()[name]}
-        # A batch brings its number of steps along, and drops the rate they are taken with.
-        assert other.validation_size == 5_000 and 1 <= len(changed - {"steps", "eval_every"}) <= 3
-        assert round(other.steps * other.batch_size / 45_000, 1) == 5.0
+        (part,) = changed & company.keys() or changed
+        assert changed == {part} | company.get(part, set())
+        assert round(other.steps * other.batch_size / 40_000, 1) == 5.0
+
+
+def test_the_ablation_is_the_same_whatever_the_recipe_fast_becomes(monkeypatch):
+    before = get("fast-ablation").recipes()
+    monkeypatch.setitem(recipes.RECIPES, "fast", lambda arch: {"decay": 0.5, "pad": 1})
+    assert get("fast-ablation").recipes() == before
 
 
 def test_tags_choose_too():

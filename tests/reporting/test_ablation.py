@@ -1,6 +1,7 @@
 """The table of a recipe's parts."""
 
 import json
+import math
 
 import pytest
 
@@ -17,7 +18,7 @@ def ablation_run(folder, error, seed=0, done=True, **changes):
     values = {"steps": 100, "eval_every": 100, "validation_size": 5000, "precision": "float32"}
     recipe = recipes.make("fast", "resnet20", seed=seed, **{**values, **changes})
     folder.mkdir(parents=True)
-    row = dict.fromkeys(COLUMNS, 1.0) | {"step": 100 if done else 50, "test_error": 66.0}
+    row = dict.fromkeys(COLUMNS, 1.0) | {"step": recipe.steps if done else 50, "test_error": 66.0}
     row["validation_error"] = error if recipe.validation_size else ""
     lines = [",".join(COLUMNS), ",".join(str(row[name]) for name in COLUMNS)]
     (folder / "metrics.csv").write_text("\n".join(lines) + "\n")
@@ -48,6 +49,21 @@ def test_rows_say_what_differs_and_by_how_much(tmp_path):
     shown = readable(table)
     assert shown.iloc[0].tolist() == ["none", "1", "20.50 ± 0.71 (2)", "+0.00"]
     assert shown.iloc[1].tolist()[-1] == "−1.25"
+
+
+def test_runs_are_compared_with_those_of_their_length_and_images_alone(tmp_path):
+    longer = {"steps": 200, "eval_every": 200}
+    runs = [
+        ablation_run(tmp_path / "a", 20.0),
+        ablation_run(tmp_path / "b", 19.0, pad=2),
+        ablation_run(tmp_path / "c", 15.0, **longer),
+        ablation_run(tmp_path / "d", 15.5, pad=2, **longer),
+        ablation_run(tmp_path / "e", 30.0, pad=2, validation_size=1_000),
+    ]
+    table = ablation_table(group_runs(runs)).set_index(["epochs", "held_out", "change"])
+    assert table.difference[1.0, 5_000, "pad 2 for 4"] == -1.0
+    assert table.difference[2.0, 5_000, "pad 2 for 4"] == 0.5
+    assert math.isnan(table.difference[1.0, 1_000, "pad 2 for 4"])
 
 
 def test_what_is_not_finished_has_no_number(tmp_path):
