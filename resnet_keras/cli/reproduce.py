@@ -1,6 +1,7 @@
 """`python -m resnet_keras reproduce`: the paper's comparisons, from runs to figures and tables."""
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 
@@ -87,6 +88,8 @@ def run(args: argparse.Namespace) -> int:
     _publish(experiment, planned, args)
     if experiment.note:
         print(f"note: {experiment.note}")
+    for line in _as_the_paper_measured(experiment, outcome.done, args):
+        print(line)
     for name, lines in outcome.failed:
         print(f"{name} failed: {lines}", file=sys.stderr)
     return 1 if outcome.failed or outcome.interrupted else 0
@@ -114,6 +117,18 @@ def _list(experiment, planned, args):
         print("other recipe: that folder holds a run of other values. Rename it, or it is refused")
     if experiment.note:
         print(f"note: {experiment.note}")
+
+
+def _as_the_paper_measured(experiment, names, args):
+    """The commands that measure what was trained on the paper's views, where these are more than
+    one: passes over the test set that may take as long as some of the training."""
+    if experiment.views == "center" or not names:
+        return []
+    exports = [str(Path(args.runs_dir) / "exports" / name) for name in names]
+    data = ["--data-dir", args.data_dir] if args.data_dir else []
+    paths = [["--ensemble", *exports]] if experiment.ensemble else [[one] for one in exports]
+    words = [["python", "evaluate.py", *one, "--views", experiment.views, *data] for one in paths]
+    return ["measured as the paper's numbers are:", *map(shlex.join, words)]
 
 
 def _measured(args):

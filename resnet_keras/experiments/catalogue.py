@@ -41,6 +41,8 @@ class Experiment:
         recipe: the named recipe they are trained by.
         figures, tables: what is made of the runs, as `reporting.gallery` calls them.
         note: what a reader of the result must know.
+        views: of each image that the paper's errors are of, as `evaluate --views` takes it.
+        ensemble: whether they are of all networks together.
     """
 
     name: str
@@ -50,6 +52,8 @@ class Experiment:
     figures: tuple[str, ...] = ()
     tables: tuple[str, ...] = ()
     note: str = ""
+    views: str = "center"
+    ensemble: bool = False
 
     def recipes(self, *args, **kwargs) -> list[Recipe]:
         """Returns the recipes of `members`, in that order; arguments and errors are the same."""
@@ -167,9 +171,7 @@ _PARTS = {
     "batch-256": _of_batch(256, 0.4),
     "ema-0.99": {"ema": 0.99},
 }
-_VIEWS = (
-    "The paper's numbers are of many views (10 crops, or several scales); training ends with one."
-)
+_VIEWS = "The paper's numbers are of many views; training ends with one, the centre crop."
 
 
 _ALL = (
@@ -240,16 +242,16 @@ _ALL = (
     ),
     Experiment(
         "imagenet-table2", "plain and residual networks of 18 and 34 layers on ImageNet", _TABLE_2,
-        IMAGENET_RECIPE, ("fig4",), ("imagenet_table2",), _VIEWS,
+        IMAGENET_RECIPE, ("fig4",), ("imagenet_table2",), _VIEWS, "10crop",
     ),
     Experiment(
         "imagenet-table3", "options A, B, C at 34 layers, and 50, 101 and 152 layers on ImageNet",
         (Network("plain34"), Network("resnet34", "A"), *_TABLE_4),
-        IMAGENET_RECIPE, (), ("imagenet_table3",), _VIEWS,
+        IMAGENET_RECIPE, (), ("imagenet_table3",), _VIEWS, "10crop",
     ),
     Experiment(
         "imagenet-table4", "single models of 34 to 152 layers on ImageNet, several scales",
-        _TABLE_4, IMAGENET_RECIPE, (), ("imagenet_table3",), _VIEWS,
+        _TABLE_4, IMAGENET_RECIPE, (), ("imagenet_table3",), _VIEWS, "multiscale",
     ),
     Experiment(
         "imagenet-table5", "the ensemble of six models on ImageNet",
@@ -257,6 +259,7 @@ _ALL = (
         IMAGENET_RECIPE, (), ("imagenet_table3",),
         "The paper says: six models of different depth, two of them of 152 layers; which the "
         "other four are, it does not say. 34-B, 34-C, 50 and 101 are taken here. " + _VIEWS,
+        "multiscale", ensemble=True,
     ),
     Experiment(
         "imagenet-fig4", "training curves of 18 and 34 layers, plain and residual; Fig. 4",

@@ -1,15 +1,19 @@
 """The `reproduce` command."""
 
 import argparse
+import dataclasses
 import json
+import shlex
 import subprocess
 import sys
 
 import pytest
 
-from resnet_keras.cli import reproduce
+from resnet_keras.cli import evaluate, reproduce
 from resnet_keras.errors import UsageError
 from resnet_keras.experiments import runner
+from resnet_keras.experiments.catalogue import get
+from resnet_keras.experiments.plan import plan
 from tests.made_up_runs import make_run
 
 
@@ -31,6 +35,24 @@ def test_a_dry_run_lists_states_and_times(tmp_path, capsys):
     assert "not started" in lines["resnet20-B-average-seed0-x0.1"]
     assert "640 images/s" in out
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("table, views", [("table2", "10crop"), ("table5", "multiscale")])
+def test_what_measures_as_the_paper_did_is_said(tmp_path, capsys, table, views):
+    imagenet = {"dataset": "imagenet2012", "devices": 1, "scale": 1}
+    for one in plan(get(f"imagenet-{table}")):
+        given = {**dataclasses.asdict(one.recipe), **imagenet, "precision": "float32"}
+        make_run(tmp_path / "runs", name=one.name, **given)
+    assert run(tmp_path, f"imagenet-{table}", "--data-dir", "my data") == 0
+    lines = capsys.readouterr().out.splitlines()
+    commands = [shlex.split(line) for line in lines if line.startswith("python evaluate.py ")]
+    assert len(commands) == {"table2": 4, "table5": 1}[table]
+    parser = argparse.ArgumentParser()
+    evaluate.configure(parser)
+    for words in commands:
+        args = parser.parse_args(words[2:])
+        assert args.views == views and args.data_dir == "my data"
+        assert len(args.ensemble) == (6 if table == "table5" else 0)
 
 
 def test_a_run_of_other_values_is_named_and_not_published(tmp_path, capsys, monkeypatch):
