@@ -147,8 +147,10 @@ def _measured(args):
 def _publish(experiment, planned, args):
     """Copies the numbers of the runs, and draws from all that have been kept so far."""
     from resnet_keras.errors import UserError
-    from resnet_keras.reporting.gallery import copy_run, draw_figures, write_tables
+    from resnet_keras.reporting.figure_gallery import draw_figures
+    from resnet_keras.reporting.kept_runs import copy_run
     from resnet_keras.reporting.runs import find_runs, read_run
+    from resnet_keras.reporting.table_gallery import write_tables
 
     results = Path(args.results_dir)
     copied = []

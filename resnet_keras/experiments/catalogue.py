@@ -39,7 +39,8 @@ class Experiment:
         summary: one line.
         networks: in the order they are run.
         recipe: the named recipe they are trained by.
-        figures, tables: what is made of the runs, as `reporting.gallery` calls them.
+        figures, tables: what is made of the runs, as `reporting.figure_gallery` and `table_gallery`
+            call them.
         note: what a reader of the result must know.
         views: of each image that the paper's errors are of, as `evaluate --views` takes it.
         ensemble: whether they are of all networks together.

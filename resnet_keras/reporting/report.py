@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from resnet_keras.errors import UserError
+from resnet_keras.reporting.comparisons import Shown
 from resnet_keras.reporting.durations import clock
-from resnet_keras.reporting.gallery import TABLES, Shown
 from resnet_keras.reporting.groups import group_runs, paper_steps
 from resnet_keras.reporting.paper_numbers import CURVE_READING
 from resnet_keras.reporting.runs import Run, train_command
+from resnet_keras.reporting.table_gallery import TABLES
 from resnet_keras.reporting.tables import to_html, write_text
 
 _STYLE = """
@@ -52,8 +53,8 @@ def write_report(
     Args:
         path: the file.
         runs: all of them.
-        figures: what `gallery.draw_figures` drew from them.
-        tables: what `gallery.write_tables` wrote of them.
+        figures: what `figure_gallery.draw_figures` drew from them.
+        tables: what `table_gallery.write_tables` wrote of them.
         problems: lines on runs that could not be read.
 
     Raises:

@@ -7,10 +7,11 @@ import pytest
 
 from resnet_keras import recipes
 from resnet_keras.reporting.ablation import ablation_table, readable
-from resnet_keras.reporting.gallery import TABLES, draw_figures, write_tables
+from resnet_keras.reporting.figure_gallery import draw_figures
 from resnet_keras.reporting.groups import group_runs
 from resnet_keras.reporting.metrics_file import COLUMNS
 from resnet_keras.reporting.runs import read_run
+from resnet_keras.reporting.table_gallery import TABLES, write_tables
 
 
 def ablation_run(folder, error, seed=0, done=True, **changes):
