@@ -15,6 +15,7 @@ from resnet_keras.recipe import Recipe
 from resnet_keras.training import signals
 from resnet_keras.training.run_folder import RunFolder, read_json, write_json
 from resnet_keras.tuning import trial, workers
+from resnet_keras.tuning.beforehand import check_base
 from resnet_keras.tuning.oracles import OBJECTIVE, make_oracle, own
 from resnet_keras.tuning.results import write_results
 from resnet_keras.tuning.space import Range
@@ -68,9 +69,13 @@ def search(
         say: told what happens, a line each.
 
     Raises:
+        UsageError: if the recipe searched from does not suit data set or machine.
         UserError: if too many trials failed in a row, another process searches in the folder, it
-            belongs to another search, or a worker's chief is gone.
+            belongs to another search, a worker's chief is gone, or something outside is wrong;
+            the trial in flight goes on when the search does.
     """
+    if not workers.is_chief():
+        check_base(plan.base, data_dir)
     folder = RunFolder(tuning_dir, name)
     # A worker's chief has the lock; each trial's own folder is locked in any case.
     lock = contextlib.nullcontext() if workers.is_worker() else folder.locked()
@@ -89,6 +94,11 @@ def search(
             if loop is not None:
                 loop.publish()
             return Outcome(folder.path, stopped_by=int(interruption.number))
+        except _Outside as fault:
+            # On a full disk the results cannot be written either: the fault itself is the news.
+            with contextlib.suppress(UserError):
+                loop.publish()
+            raise fault.__cause__ from None
         except RuntimeError as error:
             if "consecutive failures" not in str(error):
                 raise
@@ -114,6 +124,10 @@ keras_tuner.src.config.DEBUG = False
 keep_whole()
 
 
+class _Outside(keras_tuner.errors.FatalError):
+    """Caused by an error that is no trial's; keras-tuner lets nothing else through."""
+
+
 class _Loop(keras_tuner.engine.base_tuner.BaseTuner):
     def __init__(self, plan, folder, data_dir, say, oracle):
         self.plan, self.folder, self.data_dir, self.say = plan, folder, data_dir, say
@@ -129,6 +143,8 @@ class _Loop(keras_tuner.engine.base_tuner.BaseTuner):
             score = trial.run_trial(self.plan.base, values, place, self.data_dir)
         except trial.TrialFailed as failure:
             raise keras_tuner.errors.FailedTrialError(str(failure)) from failure
+        except UserError as error:
+            raise _Outside(str(error)) from error
         self.say(f"trial {trial_.trial_id}: {score:.2f} % of the held-out images wrong")
         return {OBJECTIVE.name: score}
 

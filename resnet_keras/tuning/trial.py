@@ -6,16 +6,21 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from resnet_keras.errors import UserError
+from resnet_keras.errors import UsageError, UserError
 from resnet_keras.files import make_folder
 from resnet_keras.recipe import Recipe
 from resnet_keras.training import job
+from resnet_keras.training.callbacks import NonFiniteLoss
 from resnet_keras.training.run_folder import read_json, write_json
 from resnet_keras.training.signals import Interrupted
 from resnet_keras.tuning.oracles import own, part_of
 from resnet_keras.tuning.space import with_values
 
 RECORD = "trial.json"
+# What the measurement says of answers that are no numbers: an error without a class of its own.
+RUINED = "it is ruined"
+# TensorFlow has one class of error for a full memory and a full disk.
+_DISK_FULL = "No space left"
 
 
 class TrialFailed(Exception):
@@ -45,7 +50,10 @@ def run_trial(base: Recipe, values: dict, folder: Path, data_dir: str | None) ->
         The error on the held-out training images, in percent.
 
     Raises:
-        TrialFailed: for values that do not go together, an infinite loss, or no memory.
+        TrialFailed: for values that do not go together, an infinite loss, or no memory: the
+            values' own fault, which is there the next time too.
+        UserError: for all else, such as missing data, a full disk or a folder in use. The trial
+            can go on.
         Interrupted: if a signal stopped it; called again it goes on.
     """
     # What earlier trials left in Keras would add up.
@@ -60,7 +68,11 @@ def run_trial(base: Recipe, values: dict, folder: Path, data_dir: str | None) ->
         record["steps"] = recipe.steps
         places = job.Places(data_dir=data_dir, runs_dir=str(folder.parent), name=folder.name)
         result = job.run(recipe, places, held_out=True)
-    except (UserError, tf.errors.ResourceExhaustedError, MemoryError) as error:
+    except (UserError, OSError, tf.errors.ResourceExhaustedError, MemoryError) as error:
+        if not _own_fault(error):
+            if isinstance(error, UserError):
+                raise
+            raise UserError(f"{folder}: {error}") from error
         record["error"] = " ".join(str(error).split())[:500] or type(error).__name__
         record["seconds"] = round(time.monotonic() - began, 1)
         write_json(folder / RECORD, record)
@@ -70,3 +82,10 @@ def run_trial(base: Recipe, values: dict, folder: Path, data_dir: str | None) ->
     record["seconds"] = read_json(result.run / "result.json")["seconds"]
     write_json(folder / RECORD, record)
     return result.validation_error
+
+
+def _own_fault(error):
+    if isinstance(error, UserError):
+        # The data set and the machine suit the recipe searched from: see `beforehand`.
+        return isinstance(error, UsageError | NonFiniteLoss) or RUINED in str(error)
+    return not isinstance(error, OSError) and _DISK_FULL not in str(error)

@@ -1,6 +1,7 @@
 """Searches on the digits: what scores, what they leave, what an interruption costs."""
 
 import csv
+import dataclasses
 import errno
 import json
 import os
@@ -11,17 +12,20 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from resnet_keras.cli.main import main
 from resnet_keras.data import load as loading
 from resnet_keras.data.dataset import Images
-from resnet_keras.errors import UserError
+from resnet_keras.errors import UsageError, UserError
+from resnet_keras.evaluation.measure import Tally
 from resnet_keras.recipe import Recipe
 from resnet_keras.training import job
-from resnet_keras.training.callbacks import Journey
+from resnet_keras.training.callbacks import Journey, NonFiniteLoss
 from resnet_keras.training.run_folder import read_recipe
 from resnet_keras.tuning.search import Plan, search
 from resnet_keras.tuning.space import Range
+from resnet_keras.tuning.trial import RECORD, TrialFailed, run_trial
 
 BASE = Recipe(
     arch="resnet8", dataset="digits", batch_size=16, steps=9, drops=(), validation_size=100, pad=1
@@ -183,6 +187,69 @@ def test_running_out_of_memory_costs_one_trial(tmp_path, monkeypatch):
     found = rows(go(tmp_path).folder)
     assert [row["status"] for row in found] == ["failed", "done"]
     assert found[0]["error"] == "no room"
+
+
+def test_a_fault_outside_ends_the_search_and_costs_no_trial(tmp_path, monkeypatch):
+    tried = []
+
+    def full_at_the_second(recipe, *args, **kwargs):
+        tried.append(recipe)
+        if len(tried) == 2:
+            raise UserError("cannot write x: No space left on device")
+        raise NonFiniteLoss("the loss at step 1 is nan")
+
+    monkeypatch.setattr(job, "run", full_at_the_second)
+    with pytest.raises(UserError, match="cannot write x: No space left on device"):
+        go(tmp_path, trials=4, failures=4)
+    assert [row["status"] for row in rows(tmp_path / "s")] == ["failed", "running"]
+    go(tmp_path, trials=3, failures=4)
+    assert tried[2] == tried[1]
+    assert [row["status"] for row in rows(tmp_path / "s")] == ["failed"] * 3
+
+
+@pytest.mark.parametrize(
+    ("error", "own"),
+    [
+        (UsageError("a mirror changes the classes"), True),
+        (NonFiniteLoss("the loss at step 3 is nan"), True),
+        (tf.errors.ResourceExhaustedError(None, None, "OOM when allocating"), True),
+        (tf.errors.ResourceExhaustedError(None, None, "x; No space left on device"), False),
+        (PermissionError(errno.EACCES, "Permission denied"), False),
+        (UserError("another run (process 7) is writing to x"), False),
+    ],
+)
+def test_what_the_values_did_fails_the_trial_and_nothing_else(error, own, tmp_path, monkeypatch):
+    def failing(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr(job, "run", failing)
+    with pytest.raises(TrialFailed if own else UserError):
+        run_trial(BASE, {"learning_rate": 0.1}, tmp_path / "0", None)
+    assert (tmp_path / "0" / RECORD).exists() is own
+
+
+def test_answers_that_are_no_numbers_fail_the_trial(tmp_path, monkeypatch):
+    def ruined(*args, **kwargs):
+        Tally(2).add(np.full((1, 2), np.nan, np.float32), np.zeros(1, np.int32))
+
+    monkeypatch.setattr(job, "run", ruined)
+    with pytest.raises(TrialFailed, match="no numbers"):
+        run_trial(BASE, {"learning_rate": 0.1}, tmp_path / "0", None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "data_dir", "said"),
+    [
+        ({"validation_size": 5000}, None, "can be held out"),
+        ({"dataset": "cifar10"}, "nowhere", "nowhere"),
+        ({"devices": 99}, None, "99 devices"),
+    ],
+)
+def test_what_no_trial_could_do_is_said_before_the_first(changes, data_dir, said, tmp_path):
+    plan = Plan(dataclasses.replace(BASE, **changes), SPACE, "random", 2)
+    with pytest.raises(UserError, match=said):
+        search(plan, str(tmp_path), "s", data_dir, print)
+    assert not list(tmp_path.iterdir())
 
 
 def test_another_space_in_the_same_folder_is_refused(done):
