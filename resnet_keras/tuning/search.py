@@ -155,6 +155,13 @@ class _Loop(keras_tuner.engine.base_tuner.BaseTuner):
         super().on_trial_end(trial_)
         self.publish()
 
+    def _get_tuner_fname(self):
+        # keras-tuner goes on with a search if this file is there, and names it after
+        # KERASTUNER_TUNER_ID: under another one it would begin anew, over what is there. A worker
+        # has no state; its file shall not stand for the chief's.
+        name = f"worker-{self.tuner_id}" if workers.is_worker() else "tuner0"
+        return str(Path(self.project_dir) / f"{name}.json")
+
     def publish(self):
         """Writes the results; a worker leaves that to its chief. Returns the best row."""
         if workers.is_worker():

@@ -1,0 +1,51 @@
+"""What a search keeps of itself, and goes on with. Its trials train nothing here."""
+
+import csv
+
+import pytest
+
+from resnet_keras.recipe import Recipe
+from resnet_keras.tuning import trial
+from resnet_keras.tuning.search import Plan, search
+from resnet_keras.tuning.space import Range
+
+BASE = Recipe(
+    arch="resnet8", dataset="digits", batch_size=16, steps=9, drops=(), validation_size=100, pad=1
+)
+SPACE = (
+    Range("learning_rate", low=0.01, high=0.1, scale="log"),
+    Range("nesterov", choices=(False, True)),
+)
+
+
+@pytest.fixture(autouse=True)
+def ran(monkeypatch):
+    """The ids of the trials that were run; a trial's score is its learning rate."""
+    ids = []
+
+    def scored(base, values, folder, data_dir):
+        ids.append(folder.name)
+        return values["learning_rate"]
+
+    monkeypatch.setattr(trial, "run_trial", scored)
+    return ids
+
+
+def go(folder, trials=2, tuner="random", base=BASE, space=SPACE, **more):
+    said = []
+    return search(Plan(base, space, tuner, trials, **more), str(folder), "s", None, said.append)
+
+
+def rows(folder):
+    with open(folder / "s" / "trials.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_search_goes_on_whatever_this_process_is_called(tmp_path, monkeypatch, ran):
+    monkeypatch.setenv("KERASTUNER_TUNER_ID", "morning")
+    go(tmp_path, trials=2)
+    before = rows(tmp_path)
+    monkeypatch.setenv("KERASTUNER_TUNER_ID", "evening")
+    go(tmp_path, trials=3)
+    assert rows(tmp_path)[:2] == before and len(rows(tmp_path)) == 3
+    assert ran == ["0", "1", "2"]
