@@ -5,6 +5,7 @@ import dataclasses
 import keras_tuner
 
 from resnet_keras.recipe import Recipe, value_type
+from resnet_keras.tuning import oracle_mends
 from resnet_keras.tuning.space import Range
 
 OBJECTIVE = keras_tuner.Objective("validation_error", "min")
@@ -36,17 +37,15 @@ def make_oracle(tuner: str, space: tuple[Range, ...], trials: int, seed: int, fa
     }
     if tuner == "hyperband":
         # It begins again for as long as there are trials left.
-        oracle = keras_tuner.oracles.HyperbandOracle(
+        oracle = oracle_mends.Hyperband(
             max_epochs=PARTS, factor=FACTOR, hyperband_iterations=0, **shared
         )
         oracle.max_trials = trials
         return oracle
     if tuner == "random":
-        return keras_tuner.oracles.RandomSearchOracle(max_trials=trials, **shared)
+        return oracle_mends.RandomSearch(max_trials=trials, **shared)
     first = min(len(space) + 1, max(2, trials // 3))
-    return keras_tuner.oracles.BayesianOptimizationOracle(
-        max_trials=trials, num_initial_points=first, **shared
-    )
+    return oracle_mends.Bayesian(max_trials=trials, num_initial_points=first, **shared)
 
 
 def hyperparameters(space: tuple[Range, ...]) -> keras_tuner.HyperParameters:

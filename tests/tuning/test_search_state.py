@@ -1,11 +1,12 @@
 """What a search keeps of itself, and goes on with. Its trials train nothing here."""
 
 import csv
+import os
 
 import pytest
 
 from resnet_keras.recipe import Recipe
-from resnet_keras.tuning import trial
+from resnet_keras.tuning import results, trial
 from resnet_keras.tuning.search import Plan, search
 from resnet_keras.tuning.space import Range
 
@@ -28,6 +29,7 @@ def ran(monkeypatch):
         return values["learning_rate"]
 
     monkeypatch.setattr(trial, "run_trial", scored)
+    monkeypatch.setattr(results, "draw_search", lambda *args: None)
     return ids
 
 
@@ -49,3 +51,32 @@ def test_a_search_goes_on_whatever_this_process_is_called(tmp_path, monkeypatch,
     go(tmp_path, trials=3)
     assert rows(tmp_path)[:2] == before and len(rows(tmp_path)) == 3
     assert ran == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize("tuner", ["random", "hyperband"])
+def test_a_kill_between_a_new_trials_file_and_the_state_loses_no_trial(
+    tuner, tmp_path, monkeypatch, ran
+):
+    go(tmp_path / "whole", trials=3, tuner=tuner)
+    ran.clear()
+    real, written = os.replace, []
+
+    class Killed(BaseException):
+        pass
+
+    def killed_after_the_second(source, target):
+        name = os.path.basename(target)
+        if name == "oracle.json" and any("trial_1" in path for path in written):
+            raise Killed
+        real(source, target)
+        written.append(str(target))
+
+    with monkeypatch.context() as during:
+        during.setattr(os, "replace", killed_after_the_second)
+        with pytest.raises(Killed):
+            go(tmp_path, trials=3, tuner=tuner)
+    assert (tmp_path / "s" / "keras_tuner" / "trial_1" / "trial.json").exists()
+    assert ran == ["0"]
+    go(tmp_path, trials=3, tuner=tuner)
+    assert ran == ["0", "1", "2"]
+    assert rows(tmp_path) == rows(tmp_path / "whole")
