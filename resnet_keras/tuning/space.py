@@ -17,6 +17,8 @@ FIXED = (
     "arch", "dataset", "image_size", "validation_size", "seed", "steps", "drops", "eval_every",
     "deterministic", "devices",
 )  # fmt: skip
+# What a recipe has where nothing is projected.
+_PROJECTION = Recipe.projection
 KEYS = ("choices", "low", "high", "step", "scale")
 
 
@@ -91,7 +93,13 @@ def check_space(space: tuple[Range, ...], base: Recipe) -> None:
     Raises:
         UsageError: naming the first that the recipe does not take.
     """
+    options = next((one.choices for one in space if one.name == "option"), (base.option,))
     for one in space:
+        if one.name == "projection" and set(options) == {"A"}:
+            raise UsageError(
+                "the space's projection: option A projects nothing, so all choices are one. List "
+                "options B or C too, or give --option B"
+            )
         for value in one.choices or (one.low, one.high):
             try:
                 _try(base, one.name, value)
@@ -103,12 +111,15 @@ def with_values(base: Recipe, values: dict) -> Recipe:
     """Returns the recipe with values of a space put over it, `depth` among them.
 
     The number of images stays: a larger batch takes fewer steps. Where one cycle gives way to
-    drops, these come after a half and three quarters of the steps, as in the paper.
+    drops, these come after a half and three quarters of the steps, as in the paper. Option A
+    projects nothing: there a projection is passed over.
 
     Raises:
         UsageError: for values that do not go together.
     """
     given = dict(values)
+    if given.get("option", base.option) == "A":
+        given["projection"] = _PROJECTION
     if "depth" in given:
         given["arch"] = f"{re.match('[a-z]*', base.arch)[0]}{given.pop('depth')}"
     recipe = dataclasses.replace(base, **given)
@@ -120,7 +131,7 @@ def with_values(base: Recipe, values: dict) -> Recipe:
 
 
 def _try(base, name, value):
-    # Only options B and C project, whichever the base has.
+    # With option A it would be passed over.
     if name != "projection":
         with_values(base, {name: value})
         return

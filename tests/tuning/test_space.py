@@ -87,6 +87,29 @@ def test_larger_batches_take_fewer_steps_over_as_many_images():
     assert recipe.drops == (1600, 2400)
 
 
+def test_every_network_of_the_default_space_is_possible():
+    space = {one.name: one.choices for one in read_space(DEFAULT, network=True)}
+    made = [
+        with_values(BASE, {"option": option, "projection": projection}).architecture
+        for option in space["option"]
+        for projection in space["projection"]
+    ]
+    assert [(one.option, one.projection) for one in made] == [
+        *(("A", "conv_bn"), ("A", "conv_bn")),
+        *(("B", "conv_bn"), ("B", "average"), ("C", "conv_bn"), ("C", "average")),
+    ]
+    base = Recipe(arch="resnet20", option="B", projection="average")
+    assert with_values(base, {"option": "A"}).architecture.projection == "conv_bn"
+
+
+def test_a_projection_that_no_trial_would_have_is_refused():
+    projection = Range("projection", choices=("conv_bn", "average"))
+    with pytest.raises(UsageError, match="option A projects nothing"):
+        check_space((projection,), BASE)
+    check_space((projection,), Recipe(arch="resnet20", option="B"))
+    check_space((Range("option", choices=("A", "B")), projection), BASE)
+
+
 def test_drops_after_one_cycle_come_where_the_papers_do():
     base = Recipe(arch="resnet20", steps=6400, schedule="one_cycle")
     assert with_values(base, {"schedule": "drops"}).drops == (3200, 4800)
