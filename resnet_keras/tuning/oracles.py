@@ -31,8 +31,7 @@ def make_oracle(tuner: str, space: tuple[Range, ...], trials: int, seed: int, fa
         "hyperparameters": hyperparameters(space),
         "allow_new_entries": False,
         "tune_new_entries": False,
-        # keras-tuner takes 0 for no seed.
-        "seed": seed + 1,
+        "seed": _spread(seed),
         "max_consecutive_failed_trials": failures,
     }
     if tuner == "hyperband":
@@ -73,3 +72,9 @@ def own(values: dict) -> dict:
         for name, value in values.items()
         if not name.startswith("tuner/")
     }
+
+
+def _spread(seed):
+    # keras-tuner seeds its draws with seed, seed + 1, seed + 2, …: neighbours would draw the same,
+    # one draw apart. It takes 0 for no seed, and NumPy takes seeds below 2 to the power of 32.
+    return seed * 1_000_003 % (2**32 - 1_000_000) + 1
