@@ -21,6 +21,8 @@ from resnet_keras.tuning.results import write_results
 from resnet_keras.tuning.space import Range
 from resnet_keras.tuning.state_files import keep_whole
 
+RECORD = "search.json"
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -99,17 +101,16 @@ def search(
             with contextlib.suppress(UserError):
                 loop.publish()
             raise fault.__cause__ from None
-        except RuntimeError as error:
-            if "consecutive failures" not in str(error):
-                raise
-            loop.publish()
-            raise UserError(
-                f"{plan.failures} trials in a row failed, so the search ends; "
-                f"{folder.path / 'trials.csv'} says why. Narrow the space (--space)"
-            ) from error
         except grpc.RpcError as error:
             raise UserError(f"the chief does not answer: {error.details()}") from error
-        return Outcome(folder.path, loop.publish())
+        best = loop.publish()
+        if not workers.is_worker() and loop.oracle.too_many_failed:
+            raise UserError(
+                f"{plan.failures} trials in a row failed, so the search ends; "
+                f"{folder.path / 'trials.csv'} says why. Narrow the space (--space), or let more "
+                "fail (--max-failed)"
+            )
+        return Outcome(folder.path, best)
 
 
 def _loop(plan, folder, data_dir, say):
@@ -132,6 +133,14 @@ class _Loop(keras_tuner.engine.base_tuner.BaseTuner):
     def __init__(self, plan, folder, data_dir, say, oracle):
         self.plan, self.folder, self.data_dir, self.say = plan, folder, data_dir, say
         super().__init__(oracle, directory=str(folder), project_name="keras_tuner")
+        if not workers.is_worker():
+            self.oracle.after_end = self.publish
+
+    def on_search_begin(self):
+        """Compares a worker's search with its chief's, which has begun when it answers."""
+        if workers.is_worker():
+            self.oracle.get_space()
+            _compare(self.folder, self.plan)
 
     def run_trial(self, trial_, *args, **kwargs):
         """Runs one; keras-tuner calls it."""
@@ -140,6 +149,8 @@ class _Loop(keras_tuner.engine.base_tuner.BaseTuner):
         self.say(f"trial {trial_.trial_id}: {spelled}")
         place = self.folder / "trials" / trial_.trial_id
         try:
+            if workers.is_worker():
+                workers.wait_for(place, self.say)
             score = trial.run_trial(self.plan.base, values, place, self.data_dir)
         except trial.TrialFailed as failure:
             raise keras_tuner.errors.FailedTrialError(str(failure)) from failure
@@ -149,11 +160,10 @@ class _Loop(keras_tuner.engine.base_tuner.BaseTuner):
         return {OBJECTIVE.name: score}
 
     def on_trial_end(self, trial_):
-        """Notes it, and brings the results up to date."""
+        """Says it; the oracle notes it and has the results written."""
         if trial_.message:
             self.say(f"trial {trial_.trial_id} failed: {trial_.message.splitlines()[-1]}")
         super().on_trial_end(trial_)
-        self.publish()
 
     def _get_tuner_fname(self):
         # keras-tuner goes on with a search if this file is there, and names it after
@@ -171,17 +181,22 @@ class _Loop(keras_tuner.engine.base_tuner.BaseTuner):
 
 
 def _take_up(folder, plan):
-    """Compares the search with the one the folder was started with. More trials are welcome."""
-    path = folder / "search.json"
+    """Writes down what the search is, or compares it with what the folder was started with."""
+    path = folder / RECORD
+    if path.exists():
+        _compare(folder, plan)
+        return
     mine = {
         "recipe": plan.base.to_json(),
         "tuner": plan.tuner,
         "space": [dataclasses.asdict(one) for one in plan.space],
     }
-    if not path.exists():
-        write_json(path, mine)
-        return
-    theirs = read_json(path)
+    write_json(path, mine)
+
+
+def _compare(folder, plan):
+    """Compares the search with the one the folder was started with. More trials are welcome."""
+    theirs = read_json(folder / RECORD)
     differences = plan.base.differences(Recipe.from_json(theirs.get("recipe")))
     if theirs.get("tuner") != plan.tuner:
         differences.append(f"tuner: {plan.tuner} here, {theirs.get('tuner')} there")

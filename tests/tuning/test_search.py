@@ -272,17 +272,15 @@ def test_bayesian_searches_too(tmp_path):
     assert len({row["learning_rate"] for row in found}) == 3
 
 
-@pytest.mark.slow
-def test_a_chief_and_two_workers_share_the_trials(tmp_path):
+def machines(folder, *flags):
+    """Runs a chief and two workers to their end; returns their statuses and what they said."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    space = tmp_path / "space.toml"
-    space.write_text("[recipe]\nlearning_rate = {low = 0.01, high = 0.1}\n")
     command = [
         *(sys.executable, "-m", "resnet_keras", "tune", "--arch", "resnet8", "--recipe", "demo"),
         *("--steps-scale", "0.1", "--tuner", "random", "--trials", "4", "--name", "w"),
-        *("--tuning-dir", str(tmp_path), "--space", str(space)),
+        *("--tuning-dir", str(folder), *flags),
     ]
     processes = {}
     for name in ("chief", "worker0", "worker1"):
@@ -299,7 +297,26 @@ def test_a_chief_and_two_workers_share_the_trials(tmp_path):
     finally:
         for one in processes.values():
             one.kill()
-    assert all(one.returncode == 0 for one in processes.values()), told
+    return {name: one.returncode for name, one in processes.items()}, told
+
+
+@pytest.mark.slow
+def test_a_chief_and_two_workers_share_the_trials(tmp_path):
+    space = tmp_path / "space.toml"
+    space.write_text("[recipe]\nlearning_rate = {low = 0.01, high = 0.1}\n")
+    statuses, told = machines(tmp_path, "--space", str(space))
+    assert set(statuses.values()) == {0}, told
     assert [row["status"] for row in rows(tmp_path / "w")] == ["done"] * 4
     assert "best: trial" in told["chief"][0]
     assert "trial 0" in told["worker0"][1] + told["worker1"][1]
+
+
+@pytest.mark.slow
+def test_a_chief_and_its_workers_end_when_too_many_trials_failed(tmp_path):
+    space = tmp_path / "space.toml"
+    space.write_text("[recipe]\nlearning_rate = {low = 1e30, high = 1e31}\n")
+    statuses, told = machines(tmp_path, "--space", str(space), "--max-failed", "2")
+    assert statuses == {"chief": 1, "worker0": 0, "worker1": 0}, told
+    assert "2 trials in a row failed" in told["chief"][1]
+    found = [row["status"] for row in rows(tmp_path / "w")]
+    assert 2 <= len(found) <= 3 and set(found) == {"failed"}

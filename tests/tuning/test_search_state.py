@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from resnet_keras.errors import UserError
 from resnet_keras.recipe import Recipe
 from resnet_keras.tuning import results, trial
 from resnet_keras.tuning.search import Plan, search
@@ -51,6 +52,24 @@ def test_a_search_goes_on_whatever_this_process_is_called(tmp_path, monkeypatch,
     go(tmp_path, trials=3)
     assert rows(tmp_path)[:2] == before and len(rows(tmp_path)) == 3
     assert ran == ["0", "1", "2"]
+
+
+def test_a_search_that_failures_ended_runs_nothing_more_until_more_may_fail(
+    tmp_path, monkeypatch, ran
+):
+    def failing(base, values, folder, data_dir):
+        ran.append(folder.name)
+        raise trial.TrialFailed("no good")
+
+    with monkeypatch.context() as during:
+        during.setattr(trial, "run_trial", failing)
+        for _ in range(2):
+            with pytest.raises(UserError, match=r"2 trials in a row failed.*--max-failed"):
+                go(tmp_path, trials=4, failures=2)
+    assert ran == ["0", "1"]
+    go(tmp_path, trials=4, failures=3)
+    assert ran == ["0", "1", "2", "3"]
+    assert [row["status"] for row in rows(tmp_path)] == ["failed", "failed", "done", "done"]
 
 
 @pytest.mark.parametrize("tuner", ["random", "hyperband"])
