@@ -12,10 +12,11 @@ from resnet_keras.recipe import Recipe, value_type
 DEFAULT = Path(__file__).with_name("space.toml")
 SCALES = ("linear", "log", "reverse_log")
 NETWORK = ("option", "projection", "bottleneck_stride", "depth")
-# What the search itself decides or fixes, so that all trials are scored alike.
+# What the search itself decides or fixes, so that all trials are scored alike, on the same images;
+# and drops, a list, which keras-tuner does not vary.
 FIXED = (
-    "arch", "dataset", "image_size", "validation_size", "seed", "steps", "drops", "eval_every",
-    "deterministic", "devices",
+    "arch", "dataset", "image_size", "validation_size", "validation_fraction", "skip_corrupt",
+    "seed", "steps", "drops", "eval_every", "deterministic", "devices",
 )  # fmt: skip
 # What a recipe has where nothing is projected.
 _PROJECTION = Recipe.projection

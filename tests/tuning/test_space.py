@@ -53,6 +53,8 @@ def test_ranges_and_choices_are_read_as_the_fields_types(tmp_path):
         ("[recipe]\npad = {choices = [0, 1.5]}", "1.5 is no int"),
         ("[recipe]\npad = {choices = []}", "something in it"),
         ("[recipe]\nsteps = {choices = [1, 2]}", "'steps'"),
+        ("[recipe]\nvalidation_fraction = {low = 0.1, high = 0.3}", "'validation_fraction'"),
+        ("[recipe]\nskip_corrupt = {choices = [false, true]}", "'skip_corrupt'"),
         ("[recipe]\noption = {choices = ['A']}", "'option'"),
         ("", "nothing to search"),
     ],
