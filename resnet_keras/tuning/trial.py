@@ -15,6 +15,7 @@ from resnet_keras.training.run_folder import read_json, write_json
 from resnet_keras.training.signals import Interrupted
 from resnet_keras.tuning.oracles import own, part_of
 from resnet_keras.tuning.space import with_values
+from resnet_keras.tuning.starts import KilledBefore, counted
 
 RECORD = "trial.json"
 # What the measurement says of answers that are no numbers: an error without a class of its own.
@@ -50,8 +51,8 @@ def run_trial(base: Recipe, values: dict, folder: Path, data_dir: str | None) ->
         The error on the held-out training images, in percent.
 
     Raises:
-        TrialFailed: for values that do not go together, an infinite loss, or no memory: the
-            values' own fault, which is there the next time too.
+        TrialFailed: for values that do not go together, an infinite loss, no memory, or two kills
+            at the same place: the values' own fault, which is there the next time too.
         UserError: for all else, such as missing data, a full disk or a folder in use. The trial
             can go on.
         Interrupted: if a signal stopped it; called again it goes on.
@@ -67,7 +68,8 @@ def run_trial(base: Recipe, values: dict, folder: Path, data_dir: str | None) ->
         recipe = trial_recipe(base, values)
         record["steps"] = recipe.steps
         places = job.Places(data_dir=data_dir, runs_dir=str(folder.parent), name=folder.name)
-        result = job.run(recipe, places, held_out=True)
+        with counted(folder):
+            result = job.run(recipe, places, held_out=True)
     except (UserError, OSError, tf.errors.ResourceExhaustedError, MemoryError) as error:
         if not _own_fault(error):
             if isinstance(error, UserError):
@@ -87,5 +89,5 @@ def run_trial(base: Recipe, values: dict, folder: Path, data_dir: str | None) ->
 def _own_fault(error):
     if isinstance(error, UserError):
         # The data set and the machine suit the recipe searched from: see `beforehand`.
-        return isinstance(error, UsageError | NonFiniteLoss) or RUINED in str(error)
+        return isinstance(error, UsageError | NonFiniteLoss | KilledBefore) or RUINED in str(error)
     return not isinstance(error, OSError) and _DISK_FULL not in str(error)

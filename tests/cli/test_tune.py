@@ -36,3 +36,18 @@ def test_a_worker_without_a_port_is_told_so(capsys, monkeypatch):
     monkeypatch.delenv("KERASTUNER_ORACLE_PORT", raising=False)
     assert main(["tune", "--arch", "resnet8"]) == 2
     assert "KERASTUNER_ORACLE_PORT is not" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("tuner", ["hyperband", "bayesian", "random"])
+def test_the_search_is_the_one_asked_for(tuner, monkeypatch, tmp_path):
+    from resnet_keras.tuning import search
+
+    plans = []
+
+    def searched(plan, *args):
+        plans.append(plan)
+        return search.Outcome(tmp_path, {"id": "0", "score": 1.0})
+
+    monkeypatch.setattr(search, "search", searched)
+    assert main(["tune", "--arch", "resnet8", "--tuner", tuner, "--trials", "7"]) == 0
+    assert [(plan.tuner, plan.trials) for plan in plans] == [(tuner, 7)]

@@ -3,6 +3,7 @@
 import csv
 import os
 
+import keras_tuner
 import pytest
 
 from resnet_keras.errors import UserError
@@ -52,6 +53,34 @@ def test_a_search_goes_on_whatever_this_process_is_called(tmp_path, monkeypatch,
     go(tmp_path, trials=3)
     assert rows(tmp_path)[:2] == before and len(rows(tmp_path)) == 3
     assert ran == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("tuner", "kind"),
+    [
+        ("random", keras_tuner.oracles.RandomSearchOracle),
+        ("hyperband", keras_tuner.oracles.HyperbandOracle),
+        ("bayesian", keras_tuner.oracles.BayesianOptimizationOracle),
+    ],
+)
+def test_the_tuner_asked_for_decides(tuner, kind, tmp_path, monkeypatch, ran):
+    real, asked = kind.populate_space, []
+
+    def asking(oracle, trial_id):
+        asked.append(trial_id)
+        return real(oracle, trial_id)
+
+    monkeypatch.setattr(kind, "populate_space", asking)
+    go(tmp_path, trials=5, tuner=tuner)
+    assert asked == ran == ["0", "1", "2", "3", "4"]
+
+
+@pytest.mark.slow
+def test_the_bayesian_search_learns_from_the_scores(tmp_path):
+    # The score is the learning rate, so that the least is best.
+    go(tmp_path, trials=12, tuner="bayesian")
+    rates = [float(row["learning_rate"]) for row in rows(tmp_path)]
+    assert max(rates[8:]) < 0.02 < sum(rates[:3]) / 3
 
 
 def test_a_search_that_failures_ended_runs_nothing_more_until_more_may_fail(
