@@ -20,6 +20,10 @@ _BATCH_PIXELS = BATCH_SIZE * 64 * 64
 _TINY = float(np.finfo(np.float32).tiny)
 
 
+class RuinedNetwork(UserError):
+    """A network answers with values that are no numbers."""
+
+
 @dataclass(frozen=True, eq=False)
 class Measurement:
     """What was counted; the rates follow from it.
@@ -109,10 +113,10 @@ class Tally:
             true: labels, int32 `(n,)`.
 
         Raises:
-            UserError: if an answer is no number: the network is ruined.
+            RuinedNetwork: if an answer is no number.
         """
         if not np.isfinite(given).all():
-            raise UserError("the network answers with values that are no numbers: it is ruined")
+            raise RuinedNetwork("the network answers with values that are no numbers: it is ruined")
         of_true = np.take_along_axis(given, true[:, None].astype(np.int64), axis=1)
         # An image's rank: the classes before its own, of equals the one listed first.
         earlier = np.arange(given.shape[1]) < true[:, None]

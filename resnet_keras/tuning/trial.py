@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from resnet_keras.errors import UsageError, UserError
+from resnet_keras.evaluation.measure import RuinedNetwork
 from resnet_keras.files import make_folder
 from resnet_keras.recipe import Recipe
 from resnet_keras.training import job
@@ -18,8 +19,6 @@ from resnet_keras.tuning.space import with_values
 from resnet_keras.tuning.starts import KilledBefore, counted
 
 RECORD = "trial.json"
-# What the measurement says of answers that are no numbers: an error without a class of its own.
-RUINED = "it is ruined"
 # TensorFlow has one class of error for a full memory and a full disk.
 _DISK_FULL = "No space left"
 
@@ -89,5 +88,5 @@ def run_trial(base: Recipe, values: dict, folder: Path, data_dir: str | None) ->
 def _own_fault(error):
     if isinstance(error, UserError):
         # The data set and the machine suit the recipe searched from: see `beforehand`.
-        return isinstance(error, UsageError | NonFiniteLoss | KilledBefore) or RUINED in str(error)
+        return isinstance(error, UsageError | NonFiniteLoss | RuinedNetwork | KilledBefore)
     return not isinstance(error, OSError) and _DISK_FULL not in str(error)
