@@ -188,8 +188,8 @@ class Recipe:
         high=0.99,
     )
     ema: float = setting(
-        "decay, a step, of the running average of the weights that the run ends with; 0 ends "
-        "with the last ones",
+        "decay, a step, of the running average of the weights that the run ends with (with it "
+        "belongs --recalibrate-bn); 0 ends with the last ones",
         default=0.0,
         low=0.0,
         high=0.99999,

@@ -15,6 +15,7 @@ from resnet_keras.errors import UserError
 from resnet_keras.files import make_folder, written_whole
 
 KEPT = 2
+DAMAGED = ".damaged"
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
 
@@ -70,11 +71,7 @@ def load(path: Path) -> Checkpoint:
     Raises:
         UserError: if it is truncated, altered or no checkpoint.
     """
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
-    return parse(data, path)
+    return parse(_read(path), path)
 
 
 def parse(data: bytes, path: Path) -> Checkpoint:
@@ -100,29 +97,39 @@ def parse(data: bytes, path: Path) -> Checkpoint:
 
 
 def load_newest(folder: Path, report: Callable[[str], None]) -> Checkpoint | None:
-    """Returns the newest checkpoint that is whole, or `None` if there is none at all.
+    """Returns the newest checkpoint that is whole, or `None` if there never was one.
 
     Args:
         folder: the run's checkpoint folder.
         report: takes a line for each damaged checkpoint that was passed over.
 
     Raises:
-        UserError: if there are checkpoints and every one is damaged.
+        UserError: if there are checkpoints and every one is damaged, now or the last time; or if
+            one cannot be read, which may pass.
     """
-    found = paths(folder)
-    for path in reversed(found):
+    for path in reversed(paths(folder)):
+        data = _read(path)
         try:
-            return load(path)
+            return parse(data, path)
         except UserError as error:
-            report(f"{error}; going back to the one before it")
             # Out of the way: it shall not count among those that are kept.
-            path.rename(path.with_suffix(".damaged"))
-    if found:
+            aside = path.with_suffix(DAMAGED)
+            report(f"{error}; it is called {aside.name} now")
+            path.rename(aside)
+    aside = list(Path(folder).glob(f"step-*{DAMAGED}"))
+    if aside:
         raise UserError(
-            f"all {len(found)} checkpoints in {folder} are damaged. "
-            "Start over with --resume never, or put a copy back (they end in .damaged now)"
+            f"all {len(aside)} checkpoints in {folder} are damaged. "
+            f"Start over with --resume never, or put a copy back (they end in {DAMAGED} now)"
         )
     return None
+
+
+def _read(path):
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def _step_of(path):

@@ -130,11 +130,12 @@ def _run(recipe, places, folder, progress, held_out, processes):
     if not processes.leads:
         return follow(make, folder, processes)
     with folder.locked():
-        saved = take_up(folder, recipe, places.resume, progress)
-        done = (already_scored if held_out else already_done)(folder, progress)
+        look = already_scored if held_out else already_done
+        done = None if places.resume == "never" else look(folder, recipe, progress)
         if done:
             processes.from_leader(DONE)
             return done
+        saved = take_up(folder, recipe, places.resume, progress)
         processes.from_leader(saved.path.read_bytes() if saved else b"")
         return _Run(make(), places, folder, dataset, machine, progress, processes).go(saved)
 
@@ -154,10 +155,13 @@ class _Run:
 
     def go(self, saved) -> Result:
         """Trains, and finishes if nothing interrupted it."""
+        self.parts.begin(saved)
         if saved:
             check_same_files(read_json(self.folder.config), self.train, self.folder.path)
             metrics_log.cut_back(self.folder.metrics, saved.step)
         else:
+            # Not before all that the new run begins with is there: an earlier one's files go now.
+            self.folder.clear()
             made = records.config(
                 self.recipe, self.places, self.machine, self.model, len(self.train)
             )
@@ -166,7 +170,6 @@ class _Run:
             write_json(self.folder.config, {**made, **together, "data": data})
             if self.parts.origin is not None:
                 write_json(self.folder.preprocessing, self.parts.origin.to_json())
-        self.parts.begin(saved)
         self._announce(saved)
         with board(self.folder).as_default():
             self._fit(saved)

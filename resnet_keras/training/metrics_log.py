@@ -22,6 +22,8 @@ class Row:
         train_error: percent, over the same batches, as they were trained on.
         validation_error: percent of the held-out training images, if there are any.
         test_error: percent of the test set. With held-out images it is measured at the end alone.
+            With averaged weights (`ema`) the last row is of the averages, as the export is, and
+            those before it of the weights as they were.
         seconds: wall time since the run began, interruptions left out.
         images_per_second: of training alone, since the row before.
     """

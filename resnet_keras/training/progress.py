@@ -1,5 +1,10 @@
-"""What a run says while it goes: a bar on a terminal, plain lines in a log."""
+"""What a run says while it goes: a bar on a terminal, plain lines in a log.
 
+Nobody need listen: whoever reads may end before the run (Ctrl-C ends a `| tee log` too), a log's
+disk may be full. The run goes on, and its checkpoint is written.
+"""
+
+import contextlib
 import shutil
 import sys
 import time
@@ -26,8 +31,9 @@ class Progress:
 
     def line(self, text: str) -> None:
         """Prints a line, above the bar if there is one."""
-        self._clear()
-        print(text, file=self.stream, flush=True)
+        with contextlib.suppress(OSError):
+            self._clear()
+            print(text, file=self.stream, flush=True)
 
     def row(self, row: Row) -> None:
         """Prints what was measured."""
@@ -61,8 +67,9 @@ class Progress:
         )
         # A line that wraps cannot be drawn over.
         text = text[: shutil.get_terminal_size().columns - 1]
-        self.stream.write("\r" + text.ljust(self._bar_length))
-        self.stream.flush()
+        with contextlib.suppress(OSError):
+            self.stream.write("\r" + text.ljust(self._bar_length))
+            self.stream.flush()
         self._bar_length = len(text)
 
     def _clear(self):

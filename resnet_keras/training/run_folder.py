@@ -75,22 +75,35 @@ class RunFolder:
         The lock is the operating system's, so it goes with the process however that ends.
 
         Raises:
-            UserError: if another process has it, or the folder cannot be made.
+            UserError: if another process has it, or the folder or the lock cannot be made.
         """
         make_folder(self.path)
-        with open(self.path / ".lock", "a+", encoding="utf-8") as file:
+        path = self.path / ".lock"
+        with contextlib.ExitStack() as stack:
             try:
+                # Unbuffered: closing has nothing left to write, and nothing to fail at.
+                file = stack.enter_context(open(path, "ab+", buffering=0))
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+                file.truncate(0)
+                file.write(str(os.getpid()).encode())
+            except BlockingIOError:
                 file.seek(0)
+                holder = file.read().decode("ascii", "replace").strip() or "unknown"
                 raise UserError(
-                    f"another run (process {file.read().strip() or 'unknown'}) is writing to "
-                    f"{self.path}: wait for it, or choose another --name"
+                    f"another run (process {holder}) is writing to {self.path}: wait for it, or "
+                    "choose another --name"
                 ) from None
-            file.truncate(0)
-            file.write(str(os.getpid()))
-            file.flush()
+            except OSError as error:
+                raise UserError(f"cannot lock {path}: {error.strerror or error}") from error
+            self._remove_unfinished()
             yield
+
+    def _remove_unfinished(self):
+        """Removes what a process was writing when it was killed: nobody else writes here now."""
+        for folder in (self.path, self.checkpoints):
+            for path in folder.glob(".*.tmp*"):
+                with contextlib.suppress(OSError):
+                    path.unlink()
 
     def clear(self) -> None:
         """Removes what an earlier run left, all but the lock.

@@ -45,11 +45,15 @@ def for_dataset(recipe: Recipe, dataset: Dataset, origin: Preprocessing | None) 
 def take_up(folder, recipe, resume, progress):
     """Decides whether to go on; returns the checkpoint to go on from, or `None` to start.
 
+    Removes nothing: what a new run needs is tried before an earlier one's files go.
+
     Raises:
-        UserError: if the folder is another recipe's, or `resume` is `"must"` and nothing is there.
+        UserError: if the folder is another recipe's, `resume` is `"must"` and nothing is there, or
+            to start would remove what shall be kept: an end, or the file to begin with.
     """
     if resume == "never":
-        folder.clear()
+        _check_origin(folder, recipe)
+        return None
     if folder.config.exists():
         folder.check_same(recipe, keras.backend.backend())
         saved = checkpoint.load_newest(folder.checkpoints, progress.line)
@@ -62,13 +66,32 @@ def take_up(folder, recipe, resume, progress):
         )
     if resume == "must":
         raise UserError(f"--resume must: there is no checkpoint in {folder.checkpoints}")
-    folder.clear()
+    ends = [path.name for path in (folder.result, folder.model) if path.exists()]
+    if ends:
+        raise UserError(
+            f"{folder.path} has the end of a run ({' and '.join(ends)}) and no checkpoint to go on "
+            "from: put it back, choose another --name, or start over with --resume never"
+        )
+    _check_origin(folder, recipe)
     return None
 
 
-def already_done(folder, progress) -> Result | None:
-    """Returns the result of a run that is complete and whose export is still there."""
-    if not folder.result.exists():
+def _check_origin(folder, recipe):
+    origin = recipe.train_from and Path(recipe.train_from).resolve()
+    if origin and folder.path.resolve() in origin.parents:
+        raise UserError(
+            f"--train-from {recipe.train_from} lies in {folder.path}, which this run would start "
+            "over: choose another --name, or put the file elsewhere"
+        )
+
+
+def already_done(folder, recipe, progress) -> Result | None:
+    """Returns the result of a run that is complete and whose export is still there.
+
+    Raises:
+        UserError: if it is another recipe's.
+    """
+    if not _has_ended(folder, recipe):
         return None
     values = read_json(folder.result)
     export, error = values.get("export"), values.get("test_error")
@@ -82,7 +105,15 @@ def already_done(folder, progress) -> Result | None:
     return Result(None, folder.path, Path(export), error)
 
 
-def already_scored(folder, progress) -> Result | None:
-    """Returns the result of a run that ended with the images held out."""
-    error = read_json(folder.result).get("validation_error") if folder.result.exists() else None
+def already_scored(folder, recipe, progress) -> Result | None:
+    """Returns the result of a run that ended with the images held out; errors as of
+    `already_done`."""
+    error = read_json(folder.result).get("validation_error") if _has_ended(folder, recipe) else None
     return None if error is None else Result(None, folder.path, validation_error=error)
+
+
+def _has_ended(folder, recipe):
+    if not (folder.result.exists() and folder.config.exists()):
+        return False
+    folder.check_same(recipe, keras.backend.backend())
+    return True

@@ -1,5 +1,6 @@
 """Checkpoints: complete or absent, and never silently wrong."""
 
+import errno
 import hashlib
 import io
 import pickle
@@ -170,9 +171,25 @@ def test_all_damaged(tmp_path):
     said = []
     for step in (7, 90):
         checkpoint.save(tmp_path, step, arrays_of(), {}).write_bytes(b"broken")
-    with pytest.raises(UserError, match=r"all 2 checkpoints .* damaged.*--resume never"):
-        checkpoint.load_newest(tmp_path, said.append)
+    # Also when it is tried again, as whatever restarts a run would.
+    for _ in range(2):
+        with pytest.raises(UserError, match=r"all 2 checkpoints .* damaged.*--resume never"):
+            checkpoint.load_newest(tmp_path, said.append)
     assert len(said) == 2
+
+
+def test_one_that_cannot_be_read_is_not_called_damaged(tmp_path, monkeypatch):
+    whole = checkpoint.save(tmp_path, 7, arrays_of(), {})
+    before = whole.read_bytes()
+
+    def broken(path):
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as during:
+        during.setattr(type(whole), "read_bytes", broken)
+        with pytest.raises(UserError, match=r"cannot read .*Input/output error"):
+            checkpoint.load_newest(tmp_path, pytest.fail)
+    assert whole.read_bytes() == before
 
 
 def test_none_at_all(tmp_path):

@@ -1,6 +1,7 @@
 """A run that was killed, at whatever moment and however often, ends as if nothing had happened."""
 
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -183,6 +184,46 @@ def test_a_complete_run_says_so_and_executes_nothing(reference, capsys):
     assert {p: p.stat().st_mtime_ns for p in before if p.name != ".lock"} == {
         p: time for p, time in before.items() if p.name != ".lock"
     }
+
+
+def files_of(folder):
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"]
+    return {path.relative_to(folder): path.read_bytes() for path in files}
+
+
+def test_a_finished_run_is_kept_when_its_checkpoints_are_gone(tmp_path, reference, capsys):
+    shutil.copytree(reference, tmp_path, dirs_exist_ok=True)
+    result = tmp_path / "runs/run/result.json"
+    result.write_text(result.read_text().replace(str(reference), str(tmp_path)))
+    shutil.rmtree(tmp_path / "runs/run/checkpoints")
+    before = files_of(tmp_path / "runs")
+    assert driver.train(tmp_path) == 0
+    assert "is complete" in capsys.readouterr().err
+    # Without its export it would have to be made again, and nobody asked for that.
+    shutil.rmtree(tmp_path / "exports")
+    assert driver.train(tmp_path) == 1
+    assert "result.json and model.keras) and no checkpoint" in capsys.readouterr().err
+    assert files_of(tmp_path / "runs") == before
+
+
+@pytest.mark.parametrize(
+    ("flags", "status", "said"),
+    [
+        (["--validation-size", "60000"], 2, "held out"),
+        (["--train-from", "{folder}/runs/run/model.keras"], 1, "choose another --name"),
+        (["--train-from", "{folder}/strange.keras"], 1, "strange"),
+    ],
+)
+def test_starting_over_removes_nothing_before_the_new_run_can_start(
+    tmp_path, reference, capsys, flags, status, said
+):
+    shutil.copytree(reference / "runs", tmp_path / "runs")
+    (tmp_path / "strange.keras").write_text("no network")
+    before = files_of(tmp_path)
+    given = [flag.format(folder=tmp_path) for flag in flags]
+    assert driver.train(tmp_path, "--resume", "never", *given) == status
+    assert said in capsys.readouterr().err
+    assert files_of(tmp_path) == before
 
 
 def test_resume_must_fails_without_a_checkpoint(tmp_path, capsys):

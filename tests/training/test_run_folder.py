@@ -71,6 +71,25 @@ def test_a_lock_left_behind_does_not_block(tmp_path):
         pass
 
 
+def test_a_lock_that_cannot_be_written_is_one_line(tmp_path):
+    (tmp_path / "run" / ".lock").mkdir(parents=True)
+    words = r"cannot lock .*\.lock: Is a directory"
+    with pytest.raises(UserError, match=words), RunFolder(tmp_path, "run").locked():
+        pytest.fail("it has none")
+
+
+def test_what_a_killed_process_was_writing_is_removed(tmp_path):
+    folder = RunFolder(tmp_path, "run")
+    folder.checkpoints.mkdir(parents=True)
+    left = [folder.checkpoints / ".step-000000004.ckpt.77.tmp", folder.path / ".a.csv.77.tmp"]
+    kept = [folder.checkpoints / "step-000000004.ckpt", folder.path / "notes.tmp"]
+    for path in (*left, *kept):
+        path.write_text("x")
+    with folder.locked():
+        assert not any(path.exists() for path in left)
+        assert all(path.exists() for path in kept)
+
+
 def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot make"), RunFolder(tmp_path / "file", "a").locked():
