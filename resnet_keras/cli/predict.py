@@ -8,10 +8,10 @@ from pathlib import Path
 from resnet_keras.client.address import Address, is_url, parse
 from resnet_keras.client.classify import NOT_ANSWERED, classify
 from resnet_keras.client.connect import connect, retrying
+from resnet_keras.client.tensors import TOP
 from resnet_keras.errors import UsageError
 
 HELP = "Classify images with a SavedModel, or with one that TF Serving serves."
-TOP = 5
 # As a shell reports Ctrl-C: 128 + 2.
 INTERRUPTED = 130
 
