@@ -8,10 +8,10 @@ from pathlib import Path
 from resnet_keras.client.address import Address, is_url, parse
 from resnet_keras.client.classify import NOT_ANSWERED, classify
 from resnet_keras.client.connect import connect, retrying
+from resnet_keras.client.tensors import TOP
 from resnet_keras.errors import UsageError
 
 HELP = "Classify images with a SavedModel, or with one that TF Serving serves."
-TOP = 5
 # As a shell reports Ctrl-C: 128 + 2.
 INTERRUPTED = 130
 
@@ -117,7 +117,7 @@ def _print_text(args, outcome):
         if not outcome.answers and reason.startswith(NOT_ANSWERED):
             continue
         if index in outcome.answers:
-            print(image)
+            print(_spelled(image))
             for name, probability in outcome.answers[index].top[: args.top]:
                 print(f"  {100 * probability:6.2f} %  {name}")
         else:
@@ -128,14 +128,21 @@ def _print_text(args, outcome):
 def _print_json(args, outcome):
     images = []
     for index, image in enumerate(args.images):
-        found = {"path": image}
+        found = {"path": _spelled(image)}
         if index in outcome.answers:
             found["top"] = [
                 {"class": name, "probability": probability}
                 for name, probability in outcome.answers[index].top[: args.top]
             ]
         else:
-            found["error"] = " ".join(outcome.reasons[index].split())
+            found["error"] = _spelled(" ".join(outcome.reasons[index].split()))
         images.append(found)
-    json.dump({"model": args.model, "images": images}, sys.stdout, ensure_ascii=False)
+    answered = {"model": _spelled(args.model), "images": images}
+    json.dump(answered, sys.stdout, ensure_ascii=False)
     print()
+
+
+def _spelled(text):
+    """Returns text that can be printed. The name of a file is bytes: those that are no UTF-8 have
+    become halves of characters, and are spelled `\\udce9` here, as standard error does."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -14,7 +14,8 @@ LONGEST_WAIT = 5.0
 
 
 def connect(address: Address, timeout: float, ca_file: str | None = None):
-    """Returns a connection by REST or gRPC: `predict(inputs)` and `close()`.
+    """Returns a connection by REST or gRPC: `predict(inputs)`, its two halves `encoded(inputs)` and
+    `ask(request, count)`, and `close()`.
 
     Args:
         address: of the model.

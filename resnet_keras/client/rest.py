@@ -64,11 +64,27 @@ class RestConnection:
         Raises:
             Unavailable, TooSlow, WrongModel, WrongServer, Refused: see there.
         """
-        status, body = self._post(_body(inputs))
+        return self.ask(self.encoded(inputs), tensors.count_of(inputs))
+
+    def encoded(self, inputs: list[bytes] | Pixels) -> bytes:
+        """Returns the request for one batch, which any connection to this model can send."""
+        return _body(inputs)
+
+    def ask(self, request: bytes, count: int) -> list[Answer]:
+        """Sends a request, once.
+
+        Args:
+            request: of `encoded`.
+            count: images in it.
+
+        Raises:
+            Unavailable, TooSlow, WrongModel, WrongServer, Refused: see there.
+        """
+        status, body = self._post(request)
         values = _parsed(body)
         told = values.get("error") if isinstance(values, dict) else None
         if status == 200 and isinstance(values, dict) and "predictions" in values:
-            return tensors.from_json(values["predictions"], tensors.count_of(inputs))
+            return tensors.from_json(values["predictions"], count)
         self._raise(status, told if isinstance(told, str) else None)
 
     def close(self) -> None:
@@ -199,7 +215,8 @@ def _body(inputs):
         values = _nested(inputs)
     else:
         values = [{"b64": base64.b64encode(data).decode("ascii")} for data in inputs]
-    return json.dumps({"signature_name": signature, "instances": [{name: v} for v in values]})
+    body = {"signature_name": signature, "instances": [{name: v} for v in values]}
+    return json.dumps(body).encode("ascii")
 
 
 def _nested(pixels):

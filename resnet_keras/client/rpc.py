@@ -63,7 +63,7 @@ class RpcConnection:
             self._channel = grpc.insecure_channel(address.server, _OPTIONS)
         self._call = self._channel.unary_unary(
             protos.PREDICT,
-            request_serializer=protos.PredictRequest.SerializeToString,
+            request_serializer=None,  # `encoded` has done it
             response_deserializer=protos.PredictResponse.FromString,
         )
 
@@ -73,6 +73,10 @@ class RpcConnection:
         Raises:
             Unavailable, TooSlow, WrongModel, WrongServer, Refused: see there.
         """
+        return self.ask(self.encoded(inputs), tensors.count_of(inputs))
+
+    def encoded(self, inputs: list[bytes] | Pixels) -> bytes:
+        """Returns the request for one batch, which any connection to this model can send."""
         address = self.address
         signature, name = tensors.signature_of(inputs)
         request = protos.PredictRequest()
@@ -83,12 +87,24 @@ class RpcConnection:
         elif address.label:
             request.model_spec.version_label = address.label
         request.inputs.add(key=name, value=tensors.to_message(inputs))
+        return request.SerializeToString()
+
+    def ask(self, request: bytes, count: int) -> list[Answer]:
+        """Sends a request, once.
+
+        Args:
+            request: of `encoded`.
+            count: images in it.
+
+        Raises:
+            Unavailable, TooSlow, WrongModel, WrongServer, Refused: see there.
+        """
         try:
             response = self._call(request, timeout=self.timeout)
         except grpc.RpcError as error:
             self._raise(error)
         outputs = {pair.key: pair.value for pair in response.outputs}
-        return tensors.from_messages(outputs, tensors.count_of(inputs))
+        return tensors.from_messages(outputs, count)
 
     def close(self) -> None:
         """Closes the channel."""

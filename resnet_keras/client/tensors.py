@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from resnet_keras.client import protos
 from resnet_keras.client.problems import WrongServer
 
+# Classes in an answer, at most.
+TOP = 5
+
 
 @dataclass(frozen=True)
 class Pixels:
@@ -27,7 +30,7 @@ class Answer:
     """What a network says of one image.
 
     Attributes:
-        top: class name and probability of the best, best first; at most five.
+        top: class name and probability of the best, best first; one to `TOP`.
     """
 
     top: tuple[tuple[str, float], ...]
@@ -68,21 +71,27 @@ def from_messages(outputs: dict, count: int) -> list[Answer]:
         classes, found = outputs["top_classes"], outputs["top_probabilities"]
     except KeyError as error:
         raise WrongServer(f"this model has no output {error}: no export of this program") from error
-    k = classes.tensor_shape.dim[-1].size if classes.tensor_shape.dim else 0
+    sizes = [dim.size for dim in found.tensor_shape.dim]
+    k = sizes[-1] if sizes else 0
+    # Before anything is made of that size: a few bytes can claim any.
+    if sizes != [count, k] or not 1 <= k <= TOP:
+        raise WrongServer(
+            f"the server answered {count} images with outputs of the shape {sizes}, not "
+            f"[{count}, 1 to {TOP}]"
+        )
     names = [name.decode("utf-8", "replace") for name in classes.string_val]
     numbers = list(found.float_val) or _floats(found.tensor_content)
-    sizes = [dim.size for dim in found.tensor_shape.dim]
     # A message may leave out what repeats to the end.
     for values in (names, numbers):
         if 0 < len(values) < count * k:
             values.extend(values[-1:] * (count * k - len(values)))
-    if sizes != [count, k] or len(names) != count * k or len(numbers) != count * k:
+    if len(names) != count * k or len(numbers) != count * k:
         raise WrongServer(
-            f"the server answered {count} images with outputs of the shape {sizes} and "
-            f"{len(names)} class names"
+            f"the server answered {count} images with outputs of the shape {sizes}, "
+            f"{len(names)} class names and {len(numbers)} probabilities"
         )
     rows = [slice(i * k, i * k + k) for i in range(count)]
-    return [Answer(tuple(zip(names[row], numbers[row], strict=True))) for row in rows]
+    return _checked([tuple(zip(names[row], numbers[row], strict=True)) for row in rows])
 
 
 def from_json(predictions: object, count: int) -> list[Answer]:
@@ -92,14 +101,10 @@ def from_json(predictions: object, count: int) -> list[Answer]:
         WrongServer: if they are not those of our signatures.
     """
     try:
-        answers = [
-            Answer(
-                tuple(
-                    (_text(name), float(number))
-                    for name, number in zip(
-                        row["top_classes"], row["top_probabilities"], strict=True
-                    )
-                )
+        tops = [
+            tuple(
+                (_text(name), float(number))
+                for name, number in zip(row["top_classes"], row["top_probabilities"], strict=True)
             )
             for row in predictions
         ]
@@ -107,9 +112,24 @@ def from_json(predictions: object, count: int) -> list[Answer]:
         raise WrongServer(
             f"this model's outputs are not those of an export of this program ({error!r})"
         ) from error
-    if len(answers) != count:
-        raise WrongServer(f"the server answered {count} images with {len(answers)} predictions")
-    return answers
+    if len(tops) != count:
+        raise WrongServer(f"the server answered {count} images with {len(tops)} predictions")
+    return _checked(tops)
+
+
+def _checked(tops):
+    """Returns an `Answer` of each, or refuses what our signatures never answer."""
+    for top in tops:
+        if not 1 <= len(top) <= TOP:
+            raise WrongServer(
+                f"the server answered with {len(top)} classes an image; they are 1 to {TOP}"
+            )
+        if not all(math.isfinite(probability) for _, probability in top):
+            raise WrongServer(
+                "the server answered with probabilities that are no numbers: its network is "
+                f"ruined. Received: {', '.join(f'{probability:g}' for _, probability in top)}"
+            )
+    return [Answer(top) for top in tops]
 
 
 def _text(name):

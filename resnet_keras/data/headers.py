@@ -8,6 +8,10 @@ import tensorflow as tf
 
 MAX_SIDE = 16_384
 MAX_PIXELS = 64 * 2**20
+# Bits a pixel of the BMPs whose colours TensorFlow reads. It decodes those of 8 bits too, but takes
+# the numbers for grey levels whatever the colour table says: so they must be.
+BMP_DEPTHS = (24, 32)
+_GREYS = bytes(value for level in range(256) for value in (level, level, level, 0))
 # Sub-blocks of at most 255 bytes in front of the end of a GIF's first frame.
 MAX_GIF_BLOCKS = 2**16
 
@@ -36,7 +40,7 @@ def refusal(data):
             (_begins(data, b"\x89PNG"), lambda: _judge(*_png_size(data))),
             (is_gif(data), lambda: _judge_gif(data)),
         ],
-        default=lambda: _judge(*_bmp_size(data)),
+        default=lambda: _judge_bmp(data),
     )
 
 
@@ -93,10 +97,38 @@ def _png_size(data):
     return _number(data, 20, 4, big_endian=True), _number(data, 16, 4, big_endian=True)
 
 
-def _bmp_size(data):
-    # A negative height says that rows go downwards.
-    width, height = (_number(data, offset, 4) for offset in (18, 22))
-    return tf.minimum(height, 2**32 - height), width
+def _judge_bmp(data):
+    """Returns the reason against a BMP: its size, or a depth that would give wrong colours."""
+
+    def judge():
+        # A negative height says that rows go downwards.
+        width, height = (_number(data, offset, 4) for offset in (18, 22))
+        of_size = _judge(tf.minimum(height, 2**32 - height), width)
+        return tf.where(tf.equal(of_size, ""), _against_depth(data), of_size)
+
+    # Shorter ones end inside the header, which has 40 bytes behind the first 14.
+    return tf.cond(tf.strings.length(data) < 54, lambda: tf.constant(DAMAGED), judge)
+
+
+def _against_depth(data):
+    depth = _number(data, 28, 2)
+    # The colour table lies behind the header, whose length stands at its beginning.
+    length = tf.strings.length(data)
+    table = tf.minimum(14 + _number(data, 14, 4), tf.cast(length, tf.int64))
+    of_greys = tf.equal(
+        tf.strings.substr(data, table, tf.constant(len(_GREYS), tf.int64)), tf.constant(_GREYS)
+    )
+    fine = tf.reduce_any(tf.equal(depth, tf.constant(BMP_DEPTHS, tf.int64)))
+    fine = tf.logical_or(fine, tf.logical_and(tf.equal(depth, 8), of_greys))
+    known = " and ".join(map(str, BMP_DEPTHS))
+    reason = tf.strings.join(
+        [
+            tf.constant("is a BMP of "),
+            tf.strings.as_string(depth),
+            tf.constant(f" bits a pixel; {known} are decoded, and 8 if grey: save it as PNG"),
+        ]
+    )
+    return tf.where(fine, tf.constant(""), reason)
 
 
 def _number(data, offset, length, big_endian=False):

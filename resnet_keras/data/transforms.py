@@ -8,6 +8,10 @@ import tensorflow as tf
 from resnet_keras.data import exif, headers
 from resnet_keras.preprocessing import Preprocessing
 
+# How many times longer than wide an image is looked at. A few bytes can hold 16,384 x 1 pixels,
+# and the shorter side made 256 pixels long those would be four million times 256.
+MAX_RATIO = 32
+
 
 # Traced once a process, for all the graphs that decode.
 @tf.function(input_signature=[tf.TensorSpec((), tf.string)], autograph=False)
@@ -66,8 +70,21 @@ def resize_stretch(image, size: tuple[int, int]):
 
 
 def resize_shorter_side(image, side: int):
-    """Resizes one uint8 image `(H, W, 3)` so that its shorter side has `side` pixels."""
+    """Resizes one uint8 image `(H, W, 3)` so that its shorter side has `side` pixels.
+
+    Of an image more than `MAX_RATIO` times longer than wide only the middle is resized: what is
+    cut off is nowhere near the centre, and a bound on the result would refuse a sound image.
+    """
+    image = _middle(image)
     return _resize(image, scaled_sides(tf.shape(image)[:2], side))
+
+
+def _middle(image):
+    """Cuts the ends off an image that is too long for its width; others it leaves alone."""
+    shape = tf.shape(image)[:2]
+    # As much at either end: the centre stays where it was, to half a pixel of the original.
+    ends = tf.maximum(0, shape - MAX_RATIO * tf.reduce_min(shape)) // 2
+    return tf.slice(image, tf.concat([ends, [0]], 0), tf.concat([shape - 2 * ends, [3]], 0))
 
 
 def scaled_sides(shape, side):

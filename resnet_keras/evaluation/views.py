@@ -22,7 +22,8 @@ def ten_crops(image, size: int):
     """Cuts the four corners and the centre out of an image, and mirrors them.
 
     Args:
-        image: uint8 `(H, W, 3)`; its shorter side is first brought to 256/224 of `size`.
+        image: uint8 `(H, W, 3)`; its shorter side is first brought to 256/224 of `size`. Of one
+            longer than `MAX_RATIO` times its width, the middle is what the corners are cut of.
         size: side of the crops in pixels.
 
     Returns:
@@ -41,7 +42,7 @@ def scaled(image, size: int) -> list:
     """Brings an image's shorter side to each of section 3.4's scales, uncut and not mirrored.
 
     Args:
-        image: uint8 `(H, W, 3)`.
+        image: uint8 `(H, W, 3)`; the middle of one longer than `MAX_RATIO` times its width.
         size: the network's side in pixels.
 
     Returns:

@@ -1,12 +1,15 @@
 """The command `predict`."""
 
 import json
+import os
 import subprocess
 import sys
 
 import pytest
 
 from resnet_keras.cli import main
+from resnet_keras.client.problems import Refused
+from resnet_keras.client.tensors import Answer
 from tests.serving_double.harness import (
     CLASSES,
     EITHER,
@@ -108,3 +111,35 @@ def test_no_tensorflow_against_a_url(images):
     )
     command = [sys.executable, "-c", code, *server_of("double").urls(), *images]
     subprocess.run(command, check=True, timeout=120, stdout=subprocess.DEVNULL)
+
+
+class Connection:
+    """Answers without a server, and refuses what begins with an `x`, in words nobody can print."""
+
+    def predict(self, images):
+        if any(image.startswith(b"x") for image in images):
+            raise Refused("half a character: \ud800")
+        return [Answer((("cat", 0.75),)) for _ in images]
+
+    def close(self):
+        pass
+
+
+def test_names_that_are_no_utf_8_cost_no_answers(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("resnet_keras.cli.predict.connect", lambda *_: Connection())
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.jpg")
+    paths = [odd, str(tmp_path / "b.jpg"), str(tmp_path / "caf\u00e9.jpg"), str(tmp_path / "x")]
+    for path, data in zip(paths, (b"1", b"2", b"3", b"x"), strict=True):
+        with open(path, "wb") as file:
+            file.write(data)
+    spelled = [str(tmp_path / "caf\\udce9.jpg"), *paths[1:]]
+    assert predict("grpc://127.0.0.1:1/m", *paths[:3]) == 0
+    out = capsys.readouterr().out
+    assert out.splitlines() == [line for path in spelled[:3] for line in (path, "   75.00 %  cat")]
+    assert predict("grpc://127.0.0.1:1/m", *paths, "--json") == 1
+    found = json.loads(capsys.readouterr().out)["images"]
+    assert [image["path"] for image in found] == spelled
+    assert [image.get("top") for image in found[:3]] == [
+        [{"class": "cat", "probability": 0.75}]
+    ] * 3
+    assert found[3]["error"] == "half a character: \\ud800"

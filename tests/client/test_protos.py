@@ -85,6 +85,37 @@ def test_strange_json(rows):
         from_json(rows, 1)
 
 
+def outputs_of(shape, names, numbers):
+    made = {}
+    for key, filled in (("top_classes", "string_val"), ("top_probabilities", "float_val")):
+        made[key] = protos.Tensor()
+        getattr(made[key], filled).extend(names if filled == "string_val" else numbers)
+        for size in shape:
+            made[key].tensor_shape.dim.add(size=size)
+    return made
+
+
+@pytest.mark.parametrize("k", [0, -1, 6, 2**50])
+def test_a_few_bytes_that_claim_many_classes_take_no_memory(k):
+    assert from_messages(outputs_of((1, 5), [b"a"], [0.5]), 1)[0].top == (("a", 0.5),) * 5
+    with pytest.raises(WrongServer, match="shape"):
+        from_messages(outputs_of((1, k), [b"a"], [0.5]), 1)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+def test_what_is_no_number_is_no_probability(number):
+    with pytest.raises(WrongServer, match="no numbers"):
+        from_messages(outputs_of((1, 2), [b"a", b"b"], [0.5, number]), 1)
+    with pytest.raises(WrongServer, match="no numbers"):
+        from_json([{"top_classes": ["a", "b"], "top_probabilities": [0.5, number]}], 1)
+
+
+@pytest.mark.parametrize("k", [0, 6])
+def test_json_with_too_few_or_too_many_classes(k):
+    with pytest.raises(WrongServer, match=f"{k} classes"):
+        from_json([{"top_classes": ["a"] * k, "top_probabilities": [0.1] * k}], 1)
+
+
 def test_the_client_imports_no_tensorflow():
     code = (
         "import sys, resnet_keras.cli.predict, resnet_keras.cli.load_test, "

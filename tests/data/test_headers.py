@@ -23,6 +23,8 @@ FILES = {
     "black and white png": encoded(Image.fromarray(photo()).convert("1")),
     "16-bit png": encoded(Image.fromarray(photo(channels=1)[..., 0].astype(np.uint16) * 257)),
     "bmp": encoded(photo(), "BMP"),
+    "grey bmp": encoded(photo(channels=1)[..., 0], "BMP"),
+    "rgba bmp": encoded(photo(channels=4), "BMP"),
     "gif": encoded(Image.fromarray(photo()).quantize(64), "GIF"),
 }
 
@@ -92,6 +94,39 @@ def test_more_absurd_dimensions():
     assert headers.refusal(bmp_of(24, -20)).numpy() == b""
     assert b"is of 24x20000" in headers.refusal(bmp_of(24, -20_000)).numpy()
     assert headers.refusal(png_of(0, 5)).numpy() == headers.DAMAGED.encode()
+
+
+PALETTES = {
+    1: encoded(Image.fromarray(photo()).convert("1"), "BMP"),
+    8: encoded(Image.fromarray(photo()).quantize(256), "BMP"),
+}
+
+
+def bmp_of_depth(depth):
+    data = bytearray(FILES["bmp"])
+    data[28:30] = struct.pack("<H", depth)
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    "depth, data",
+    [*PALETTES.items(), (8, bmp_of_depth(8)), (4, bmp_of_depth(4)), (16, bmp_of_depth(16))],
+)
+def test_bmps_of_other_depths_are_refused_and_told_what_would_work(depth, data):
+    reason = headers.refusal(data).numpy().decode()
+    assert reason.startswith(f"is a BMP of {depth} bits a pixel") and "save it as PNG" in reason
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"BMP of {depth} bits"):
+        transforms.decode(data)
+
+
+def test_a_grey_bmp_is_one_whose_whole_colour_table_is_grey():
+    data = bytearray(FILES["grey bmp"])
+    data[54 + 4 * 200] += 1
+    assert b"8 bits a pixel" in headers.refusal(bytes(data)).numpy()
+    # A header that says it is longer than the file.
+    data[14:18] = b"\xff\xff\xff\xff"
+    assert b"8 bits a pixel" in headers.refusal(bytes(data)).numpy()
+    assert headers.refusal(bytes(data[:53])).numpy() == headers.DAMAGED.encode()
 
 
 @pytest.mark.parametrize(

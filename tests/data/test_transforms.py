@@ -176,6 +176,43 @@ def test_crop_without_resizing_is_numpy_slicing(size):
     np.testing.assert_array_equal(made, image[top : top + size, left : left + size])
 
 
+@pytest.mark.parametrize("height, width", [(300, 200), (100, 1000), (1000, 100), (4, 128), (5, 31)])
+def test_images_of_ordinary_shape_are_resized_whole(height, width):
+    image, side = photo(height, width), 48
+    whole = transforms._resize(image, transforms.scaled_sides(tf.shape(image)[:2], side))
+    np.testing.assert_array_equal(transforms.resize_shorter_side(image, side), whole)
+
+
+# Whole ratios, so that the two resized sides are rounded alike.
+@pytest.mark.parametrize(
+    "height, width, side", [(10, 400, 20), (800, 20, 10), (701, 11, 22), (3, 1000, 24)]
+)
+def test_of_a_strip_the_same_centre_is_cut_out_of_less(height, width, side):
+    image, size = photo(height, width), side - 2
+    part = transforms.resize_shorter_side(image, side)
+    assert max(part.shape) <= (transforms.MAX_RATIO + 1) * side
+    whole = transforms._resize(image, transforms.scaled_sides(tf.shape(image)[:2], side)).numpy()
+    top, left = (whole.shape[0] - size) // 2, (whole.shape[1] - size) // 2
+    made = transforms.resize(image, crop_rule(size, size, side)).numpy().astype(int)
+    assert np.abs(made - whole[top : top + size, left : left + size]).max() <= 1
+
+
+@pytest.mark.parametrize("shape", [(1, 16_384), (16_384, 1)])
+def test_a_line_of_pixels_is_not_enlarged_to_gigabytes(shape):
+    data = encoded(np.full((*shape, 3), 77, np.uint8), "PNG")
+    assert len(data) < 400
+    compiled = tf.function(
+        lambda data: transforms.resize_shorter_side(transforms.decode(data), 256),
+        input_signature=[tf.TensorSpec((), tf.string)],
+    )
+    # Asked beforehand: whatever has no bound would take 12 GiB here.
+    sides = transforms.resize_shorter_side(np.zeros((*shape, 3), np.uint8), 2).shape[:2]
+    assert max(sides) == 2 * transforms.MAX_RATIO
+    resized = compiled(data).numpy()
+    assert resized.shape[:2] == tuple(128 * side for side in sides)
+    assert (resized == 77).all()
+
+
 def test_same_in_a_graph():
     rule = crop_rule(16, 16, 20)
     compiled = tf.function(

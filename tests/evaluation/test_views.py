@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from resnet_keras.cli import evaluate as command
+from resnet_keras.data.transforms import MAX_RATIO
 from resnet_keras.evaluation.views import SCALES, VIEWS, in_proportion, scaled, ten_crops
 
 
@@ -65,3 +66,11 @@ def test_scales_keep_the_proportions(shape):
         assert mine.shape == (height, width, 3)
         theirs = Image.fromarray(image).resize((width, height), Image.BILINEAR)
         assert np.abs(mine.numpy().astype(int) - np.asarray(theirs)).max() <= 1
+
+
+def test_of_a_strip_all_views_see_the_same_middle():
+    strip = smooth(2, 400)
+    middle = strip[:, 200 - MAX_RATIO : 200 + MAX_RATIO]
+    np.testing.assert_array_equal(ten_crops(strip, 32), ten_crops(middle, 32))
+    for mine, wanted in zip(scaled(strip, 32), scaled(middle, 32), strict=True):
+        np.testing.assert_array_equal(mine, wanted)
