@@ -38,7 +38,8 @@ def load(data_dir: str | None, validation_fraction: float | None = None) -> Data
     `*.gif` or `*.bmp` in capitals or not. What is hidden (`.name`) is passed over; other files
     are counted in the data set's notes. Classes are in the order of their names, as strings by
     code points: `10` comes before `2`, as in Keras and torchvision. Names that are spelled with
-    composed and with decomposed accents are the same name.
+    composed and with decomposed accents are the same name: neither the images' order nor the
+    share that is kept depends on it.
 
     Args:
         data_dir: the folder.
@@ -68,7 +69,7 @@ def load(data_dir: str | None, validation_fraction: float | None = None) -> Data
     names = tuple(train)
     if test_name is None:
         every = _files(train, names)
-        keys = [f"{Path(path).parent.name}/{Path(path).name}" for path in every.paths]
+        keys = [_composed(f"{path.parent.name}/{path.name}") for path in map(Path, every.paths)]
         fraction = TEST_FRACTION if validation_fraction is None else validation_fraction
         kept = named_share(keys, every.labels, fraction)
         rest = np.setdiff1d(np.arange(len(every)), kept, assume_unique=True)
@@ -112,7 +113,7 @@ def _scan(path):
             found = [entry for entry in entries if not entry.name.startswith(".")]
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
-    return sorted(found, key=lambda entry: entry.name)
+    return sorted(found, key=lambda entry: (_composed(entry.name), entry.name))
 
 
 def _folders(path):
@@ -160,8 +161,13 @@ def _classes(root, notes):
     return dict(sorted(found.items()))
 
 
+def _composed(name):
+    """Returns a name with composed accents: a copy to another machine may spell it otherwise."""
+    return unicodedata.normalize("NFC", name)
+
+
 def _class_name(folder):
-    name = unicodedata.normalize("NFC", folder.name)
+    name = _composed(folder.name)
     try:
         name.encode()
     except UnicodeEncodeError:

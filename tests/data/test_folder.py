@@ -12,6 +12,7 @@ from resnet_keras.data import folder
 from resnet_keras.data.holdout import named_share
 from resnet_keras.data.load import load
 from resnet_keras.errors import UsageError, UserError
+from resnet_keras.training.data_record import data_record
 
 
 def put(root, *paths):
@@ -126,6 +127,26 @@ def test_accents_are_the_same_however_they_are_spelled(tmp_path):
     put(tmp_path, f"train/{decomposed}/3.jpg")
     with pytest.raises(UserError, match="spell one name in two ways"):
         folder.load(str(tmp_path))
+
+
+def test_a_copy_that_spells_accents_otherwise_is_split_and_ordered_alike(tmp_path):
+    copies = []
+    for form in ("NFC", "NFD"):
+        root = tmp_path / form
+        # Decomposed, "é" is "e" and an accent: among the code points it comes before "f" then.
+        for number in range(40):
+            name = unicodedata.normalize(form, f"{'éfü'[number % 3]}{number}.jpg")
+            put(root, f"{unicodedata.normalize(form, 'Äpfel')}/{name}", f"b/{name}")
+        copies.append((root, folder.load(str(root))))
+
+    def spelled(root, files):
+        return [unicodedata.normalize("NFC", name) for name in names(files, root)]
+
+    (one, first), (other, second) = copies
+    assert first.test.paths != second.test.paths
+    assert spelled(one, first.test) == spelled(other, second.test)
+    assert spelled(one, first.train) == spelled(other, second.train)
+    assert data_record(first.train, ()) == data_record(second.train, ())
 
 
 def test_a_class_only_in_val_is_named(tmp_path):
