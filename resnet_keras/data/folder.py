@@ -15,7 +15,7 @@ from resnet_keras.errors import UsageError, UserError
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".gif", ".bmp")
 # The share of each class that errors are reported on where no folder holds such images.
 TEST_FRACTION = 0.2
-_TRAIN, _TESTS = "train", ("val", "validation", "test")
+_TRAIN, _TESTS = "train", ("val", "valid", "validation", "test")
 # Left behind by archives and file systems.
 _NOT_OURS = ("__MACOSX", "lost+found")
 _NAMED = 5
@@ -29,10 +29,11 @@ FORMS = (
 def load(data_dir: str | None, validation_fraction: float | None = None) -> Dataset:
     """Lists the images in `data_dir`; none is opened.
 
-    Either `data_dir/train/<class>/*` is trained on and `data_dir/val/<class>/*` (`validation`,
-    or else `test`) is what errors are reported on; or there is `data_dir/<class>/*` alone, or
-    `train` alone, and a share of each class is kept for that. A folder that holds nothing but
-    such a folder will do as well.
+    Either `data_dir/train/<class>/*` is trained on and `data_dir/val/<class>/*` (`valid`,
+    `validation`, or else `test`) is what errors are reported on; or there is `data_dir/<class>/*`
+    alone, or `train` alone, and a share of each class is kept for that. A folder that holds
+    nothing but such a folder will do as well. Any other folder beside `train` is named in the
+    notes.
 
     An image is a file directly in its class's folder that is called `*.jpg`, `*.jpeg`, `*.png`,
     `*.gif` or `*.bmp` in capitals or not. What is hidden (`.name`) is passed over; other files
@@ -60,9 +61,10 @@ def load(data_dir: str | None, validation_fraction: float | None = None) -> Data
     parts = _folders(root)
     train_root = parts.get(_TRAIN, root)
     test_name = next((name for name in _TESTS if name in parts), None) if _TRAIN in parts else None
-    unused = [name for name in _TESTS if _TRAIN in parts and name in parts and name != test_name]
-    if unused:
-        notes.append(f"errors are reported on {test_name}/; not used: {', '.join(unused)}/")
+    unused = [f"{name}/" for name in parts if name not in (_TRAIN, test_name)]
+    if _TRAIN in parts and unused:
+        place = f"{test_name}/" if test_name else f"a share of {_TRAIN}/"
+        notes.append(f"errors are reported on {place}; not used: {_listed(unused)}")
     train = _classes(train_root, notes)
     empty = [name for name, files in train.items() if not files]
     _check(train, empty, train_root)

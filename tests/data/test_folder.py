@@ -38,8 +38,8 @@ def test_train_and_val(tmp_path):
     assert "val/ has no images of ant" in found.notes
 
 
-@pytest.mark.parametrize("test_name", ["val", "validation", "test"])
-def test_the_images_for_the_test_have_three_names(tmp_path, test_name):
+@pytest.mark.parametrize("test_name", ["val", "valid", "validation", "test"])
+def test_the_images_for_the_test_have_four_names(tmp_path, test_name):
     put(tmp_path, "train/a/1.jpg", "train/b/1.jpg", f"{test_name}/a/2.jpg", f"{test_name}/b/2.jpg")
     assert len(folder.load(str(tmp_path)).test) == 2
 
@@ -49,6 +49,18 @@ def test_val_comes_before_test_and_this_is_said(tmp_path):
     found = folder.load(str(tmp_path))
     assert names(found.test, tmp_path) == ["val/a/2.jpg"]
     assert any("not used: test/" in note for note in found.notes)
+
+
+def test_a_folder_beside_train_that_is_not_used_is_named(tmp_path):
+    flat(tmp_path / "train", {"a": 10, "b": 10})
+    put(tmp_path, "Val/a/1.jpg", "eval/a/1.jpg", ".git/x", "__MACOSX/y")
+    found = folder.load(str(tmp_path))
+    assert len(found.test) == 4
+    assert "errors are reported on a share of train/; not used: Val/, eval/" in found.notes
+    put(tmp_path, "valid/a/1.jpg", "test/a/1.jpg", "test/a/2.jpg")
+    found = folder.load(str(tmp_path))
+    assert names(found.test, tmp_path) == ["valid/a/1.jpg"] and len(found.train) == 20
+    assert "errors are reported on valid/; not used: Val/, eval/, test/" in found.notes
 
 
 def test_a_folder_inside_a_folder_as_archives_unpack(tmp_path):
