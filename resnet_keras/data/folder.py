@@ -3,6 +3,8 @@
 import os
 import unicodedata
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +95,82 @@ def load(data_dir: str | None, validation_fraction: float | None = None) -> Data
         notes.append(f"{test_name}/ has no images of {_listed(without)}")
     found = _files({name: test.get(name, []) for name in names}, names)
     return Dataset("folder", names, _files(train, names), found, notes=tuple(notes))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a folder holds.
+
+    Attributes:
+        root: the folder, or the one that it holds and nothing else.
+        train: whether it has `train/`.
+        test: `val/` or whatever it is called there; `None` if there is none.
+        unused: the folders beside `test`.
+    """
+
+    root: Path
+    train: bool
+    test: Path | None
+    unused: tuple[str, ...]
+
+
+def layout(data_dir: str, class_names: Sequence[str]) -> Layout:
+    """Looks at a folder as somebody does who only measures: `val/` may stand without `train/`.
+
+    Args:
+        data_dir: the folder.
+        class_names: of these, none is a folder for the test where there is no `train/`.
+
+    Raises:
+        UserError: if there is no such folder.
+    """
+    root = _root(Path(data_dir).expanduser())
+    parts = _folders(root)
+    classes = () if _TRAIN in parts else class_names
+    found = (name for name in _TESTS if name in parts and name not in classes)
+    test = next((parts[name] for name in found if _folders(parts[name])), None)
+    unused = tuple(f"{name}/" for name in parts if test and name != test.name)
+    return Layout(root, _TRAIN in parts, test, unused)
+
+
+def load_all(data_dir: str | None, class_names: Sequence[str]) -> Dataset:
+    """Lists all images of `data_dir/<class>/*`, or of a `val/` that stands without `train/`, to
+    measure a network on that was trained elsewhere.
+
+    Args:
+        data_dir: the folder.
+        class_names: the network's; not all of them need images.
+
+    Returns:
+        The data set, with nothing to train on.
+
+    Raises:
+        UsageError: if `data_dir` is not given, or holds `train/`.
+        UserError: if it does not hold classes of images, or another class than these.
+    """
+    if not data_dir:
+        raise UsageError("all images of a folder need the folder: --data-dir DIR")
+    found = layout(data_dir, class_names)
+    if found.train:
+        raise UsageError(
+            f"--all-images is for DIR/<class>/*, and {found.root} holds {_TRAIN}/: leave it out, "
+            f"or give --data-dir {found.root / _TRAIN} or another of its folders"
+        )
+    root, notes = found.test or found.root, []
+    if found.unused:
+        notes.append(f"measured on {root.name}/; not used: {_listed(found.unused)}")
+    classes = _classes(root, notes)
+    strange = [name for name in classes if name not in class_names and classes[name]]
+    if strange:
+        raise UserError(
+            f"{root} has classes that the network does not know: {_listed(strange)}. It knows "
+            f"{_listed(class_names)}"
+        )
+    without = [name for name in class_names if not classes.get(name)]
+    if without:
+        notes.append(f"{root}: no images of {_listed(without)}")
+    files = _files({name: classes.get(name, []) for name in class_names}, class_names)
+    return Dataset("folder", tuple(class_names), files.take(slice(0)), files, notes=tuple(notes))
 
 
 def _root(path):

@@ -14,8 +14,8 @@ from resnet_keras.evaluation.evaluate import (
     errors_of,
     evaluation_of,
     figures,
-    load_test_set,
 )
+from resnet_keras.evaluation.images import load_test_set
 from resnet_keras.evaluation.measure import Measurement, Tally, batch_size
 from resnet_keras.evaluation.predictors import open_predictor
 
@@ -47,6 +47,11 @@ class Ensemble:
         """In the order of the outputs."""
         return self.members[0].class_names
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of how the images were read, a line each."""
+        return self.members[0].notes
+
     def to_json(self) -> dict:
         """Returns the figures as plain JSON values; errors in percent."""
         return {
@@ -74,7 +79,11 @@ class Ensemble:
 
 
 def evaluate_ensemble(
-    paths: Sequence[Path | str], dataset: str | None, data_dir: str | None, views: str = "center"
+    paths: Sequence[Path | str],
+    dataset: str | None,
+    data_dir: str | None,
+    views: str = "center",
+    all_images: bool = False,
 ) -> Ensemble:
     """Measures networks of any sizes, and the mean of their probabilities, on one test set.
 
@@ -86,9 +95,10 @@ def evaluate_ensemble(
             images that were left for the test there.
         data_dir: where it is.
         views: see `answers`.
+        all_images: see `load_test_set`.
 
     Raises:
-        UsageError: for unknown views.
+        UsageError: for unknown views, or if the data set does not allow `all_images`.
         UserError: if networks or data are missing or damaged, or their classes differ.
     """
     predictors = [open_predictor(path) for path in paths]
@@ -100,7 +110,7 @@ def evaluate_ensemble(
                 f"{predictor.path} and {predictors[0].path} answer with different classes: "
                 "an ensemble's networks know the same, in the same order"
             )
-    data = load_test_set(predictors[0], dataset, data_dir)
+    data = load_test_set(predictors[0], dataset, data_dir, all_images)
     tallies = [Tally(len(first)) for _ in predictors]
     together = Tally(len(first))
     batch = min(batch_size(predictor.description.preprocessing) for predictor in predictors)

@@ -115,6 +115,35 @@ def test_a_share_of_what_is_shared_out_already_is_refused(tmp_path):
         folder.load(str(tmp_path), 0.5)
 
 
+def test_all_images_of_a_folder_are_listed_by_the_networks_classes(tmp_path):
+    flat(tmp_path, {"dog": 3, "cat": 2})
+    found = folder.load_all(str(tmp_path), ("ant", "cat", "dog"))
+    assert found.class_names == ("ant", "cat", "dog") and len(found.train) == 0
+    assert found.test.labels.tolist() == [1, 1, 2, 2, 2]
+    assert any("no images of ant" in note for note in found.notes)
+    with pytest.raises(UserError, match="does not know: cat"):
+        folder.load_all(str(tmp_path), ("ant", "dog"))
+    put(tmp_path, "train/cat/1.jpg")
+    with pytest.raises(UsageError, match="holds train/"):
+        folder.load_all(str(tmp_path), ("cat", "dog"))
+    with pytest.raises(UsageError, match="--data-dir"):
+        folder.load_all(None, ("cat", "dog"))
+
+
+@pytest.mark.parametrize("test_name", ["val", "test"])
+def test_a_folder_for_the_test_may_stand_without_train(tmp_path, test_name):
+    put(tmp_path, f"{test_name}/a/1.jpg", f"{test_name}/b/2.jpg", "more/a/3.jpg")
+    found = folder.load_all(str(tmp_path), ("a", "b"))
+    assert names(found.test, tmp_path) == [f"{test_name}/a/1.jpg", f"{test_name}/b/2.jpg"]
+    assert f"measured on {test_name}/; not used: more/" in found.notes
+
+
+def test_a_class_may_have_the_name_of_a_folder_for_the_test(tmp_path):
+    put(tmp_path, "test/1.jpg", "test/deep/2.jpg", "a/3.jpg")
+    found = folder.load_all(str(tmp_path), ("a", "test"))
+    assert names(found.test, tmp_path) == ["a/3.jpg", "test/1.jpg"]
+
+
 def test_hidden_files_and_others_are_passed_over(tmp_path):
     put(tmp_path, "a/.DS_Store", "a/._1.jpg", "a/1.jpg", "a/2.gif", "a/notes.txt", "a/3.webp")
     put(tmp_path, "b/1.BMP", "b/2.Png", ".git/x.jpg", "__MACOSX/a.jpg", "b/deep/9.jpg", "list.csv")

@@ -1,0 +1,87 @@
+"""Which images a network is measured on, and what the command says of them."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from resnet_keras.artefact import Description
+from resnet_keras.cli import evaluate as cli
+from resnet_keras.errors import UsageError, UserError
+from resnet_keras.evaluation import evaluate
+from resnet_keras.evaluation.evaluate import Evaluation
+from resnet_keras.evaluation.images import load_test_set
+from resnet_keras.evaluation.measure import Measurement
+from resnet_keras.evaluation.predictors import Predictor
+from resnet_keras.preprocessing import Preprocessing
+
+
+def trained_on(dataset, names=("cat", "dog"), size=8, **recipe):
+    """A network that is never asked."""
+    preprocessing = Preprocessing((size, size), "stretch", 1.0, (0, 0, 0), (1, 1, 1), names)
+    description = Description(preprocessing, {"dataset": dataset, "recipe": recipe})
+    return Predictor(Path("net"), description, None, (None, None))
+
+
+def put(root, counts):
+    """Makes files; nothing opens them here."""
+    for name, count in counts.items():
+        for number in range(count):
+            path = Path(root, name, f"{number}.jpg")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"")
+    return str(root)
+
+
+def test_a_folder_without_train_is_measured_on_in_part_or_whole_and_this_is_said(tmp_path):
+    network = trained_on("folder", validation_fraction=0.3)
+    new = put(tmp_path, {"cat": 10, "dog": 10})
+    part = load_test_set(network, None, new)
+    assert len(part.test) == 6
+    assert "measured on 6 images; the other 14" in part.notes[-1]
+    assert "--all-images" in part.notes[-1]
+    whole = load_test_set(network, None, new, all_images=True)
+    assert whole.test.labels.tolist() == [0] * 10 + [1] * 10 and whole.notes == ()
+
+
+@pytest.mark.parametrize("dataset", ["folder", "imagenet2012"])
+@pytest.mark.parametrize("all_images", [False, True])
+def test_val_alone_is_enough(tmp_path, dataset, all_images):
+    data_dir = put(tmp_path, {"val/cat": 3, "val/dog": 2})
+    found = load_test_set(trained_on(dataset), None, data_dir, all_images)
+    assert found.test.labels.tolist() == [0, 0, 0, 1, 1] and found.name == dataset
+
+
+def test_all_images_are_refused_of_sets_with_a_test_of_their_own(tmp_path):
+    with pytest.raises(UsageError, match="images in folders; digits"):
+        load_test_set(trained_on("digits"), None, None, all_images=True)
+    data_dir = put(tmp_path, {"train/cat": 1, "train/dog": 1, "val/cat": 1})
+    with pytest.raises(UsageError, match="holds train/"):
+        load_test_set(trained_on("folder"), None, data_dir, all_images=True)
+    with pytest.raises(UserError, match="does not exist"):
+        load_test_set(trained_on("folder"), None, str(tmp_path / "nowhere"), all_images=True)
+
+
+def parsed(*words):
+    parser = argparse.ArgumentParser()
+    cli.configure(parser)
+    return parser.parse_args(words)
+
+
+def test_the_command_says_on_standard_error_what_was_left_out(monkeypatch, capsys, tmp_path):
+    given = []
+
+    def measured(*values):
+        given.append(values)
+        counts = Measurement(np.eye(2, dtype=np.int64), np.ones(2, np.int64), 0.1)
+        return Evaluation(Path("net"), "net", "folder", ("a", "b"), "center", counts, ("left 1",))
+
+    monkeypatch.setattr(evaluate, "evaluate", measured)
+    figure = str(tmp_path / "c.png")
+    cli.run(parsed("net", "--data-dir", "new", "--all-images", "--json", "--confusion", figure))
+    assert given == [("net", None, "new", "center", True)]
+    streams = capsys.readouterr()
+    assert streams.err == "note: left 1\n" and "left 1" not in streams.out
+    with pytest.raises(UsageError, match="no --all-images"):
+        cli.run(parsed("net", "--all-images", "--record"))
