@@ -38,11 +38,11 @@ def load(data_dir: str | None, validation_fraction: float | None = None) -> Data
     notes.
 
     An image is a file directly in its class's folder that is called `*.jpg`, `*.jpeg`, `*.png`,
-    `*.gif` or `*.bmp` in capitals or not. What is hidden (`.name`) is passed over; other files
-    are counted in the data set's notes. Classes are in the order of their names, as strings by
-    code points: `10` comes before `2`, as in Keras and torchvision. Names that are spelled with
-    composed and with decomposed accents are the same name: neither the images' order nor the
-    share that is kept depends on it.
+    `*.gif` or `*.bmp` in capitals or not. What is hidden (`.name`) is passed over; other files,
+    and links that lead nowhere, are counted in the data set's notes. Classes are in the order of
+    their names, as strings by code points: `10` comes before `2`, as in Keras and torchvision.
+    Names that are spelled with composed and with decomposed accents are the same name: neither the
+    images' order nor the share that is kept depends on it.
 
     Args:
         data_dir: the folder.
@@ -200,8 +200,16 @@ def _folders(path):
     return {
         entry.name: Path(entry.path)
         for entry in _scan(path)
-        if entry.is_dir() and entry.name not in _NOT_OURS
+        if _is(entry.is_dir) and entry.name not in _NOT_OURS
     }
+
+
+def _is(question):
+    """Returns an entry's answer; a link that leads to itself is neither a file nor a folder."""
+    try:
+        return question()
+    except OSError:
+        return False
 
 
 def _classes(root, notes):
@@ -216,13 +224,13 @@ def _classes(root, notes):
         sources[name], found[name] = folder, []
         for entry in _scan(folder):
             extension = os.path.splitext(entry.name)[1].lower()
-            if entry.is_dir():
+            if _is(entry.is_dir):
                 deeper.append(entry.path)
-            elif entry.is_file() and extension in EXTENSIONS:
+            elif _is(entry.is_file) and extension in EXTENSIONS:
                 found[name].append(entry.path)
             else:
                 ignored[extension or "without an extension"] += 1
-    beside = [entry.name for entry in _scan(root) if not entry.is_dir()]
+    beside = [entry.name for entry in _scan(root) if not _is(entry.is_dir)]
     if ignored:
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(ignored.items()))
         notes.append(f"{root}: ignored {sum(ignored.values())} files that are no images ({kinds})")

@@ -155,6 +155,18 @@ def test_hidden_files_and_others_are_passed_over(tmp_path):
     assert "b/deep" in notes and "list.csv" in notes
 
 
+def test_links_that_lead_nowhere_are_counted_and_passed_over(tmp_path):
+    flat(tmp_path, {"a": 2, "b": 2})
+    for place in ("a/self.jpg", "self"):
+        (tmp_path / place).symlink_to(tmp_path / place)
+    (tmp_path / "b/gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    found = folder.load(str(tmp_path), 0.5)
+    assert found.class_names == ("a", "b") and len(found.train) == len(found.test) == 2
+    notes = "\n".join(found.notes)
+    assert "ignored 2 files that are no images (2 .jpg)" in notes
+    assert "ignored 1 files beside the classes (self)" in notes
+
+
 def test_classes_are_in_the_order_of_their_names_as_strings(tmp_path):
     found = folder.load(flat(tmp_path, {name: 2 for name in ("2", "10", "1", "B", "a", "Äpfel")}))
     assert found.class_names == ("1", "10", "2", "B", "a", "Äpfel")
