@@ -54,6 +54,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "for the test; for images that the network was not trained on",
     )
     parser.add_argument(
+        "--skip-corrupt",
+        action="store_true",
+        help="leave out image files that cannot be decoded, instead of stopping at one; all are "
+        "tried first (default: as the network was trained)",
+    )
+    parser.add_argument(
         "--confusion",
         default="confusion.png",
         metavar="FILE",
@@ -91,7 +97,8 @@ def run(args: argparse.Namespace) -> None:
         from resnet_keras.evaluation.evaluate import evaluate
 
         measure, what = evaluate, args.path
-    found = measure(what, args.dataset, args.data_dir, args.views, args.all_images)
+    choice = {"all_images": args.all_images, "skip_corrupt": args.skip_corrupt}
+    found = measure(what, args.dataset, args.data_dir, args.views, **choice)
     for note in found.notes:
         print(f"note: {note}", file=sys.stderr, flush=True)
     if args.json:

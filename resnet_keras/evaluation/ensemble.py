@@ -84,6 +84,7 @@ def evaluate_ensemble(
     data_dir: str | None,
     views: str = "center",
     all_images: bool = False,
+    skip_corrupt: bool = False,
 ) -> Ensemble:
     """Measures networks of any sizes, and the mean of their probabilities, on one test set.
 
@@ -96,6 +97,7 @@ def evaluate_ensemble(
         data_dir: where it is.
         views: see `answers`.
         all_images: see `load_test_set`.
+        skip_corrupt: likewise.
 
     Raises:
         UsageError: for unknown views, or if the data set does not allow `all_images`.
@@ -110,7 +112,7 @@ def evaluate_ensemble(
                 f"{predictor.path} and {predictors[0].path} answer with different classes: "
                 "an ensemble's networks know the same, in the same order"
             )
-    data = load_test_set(predictors[0], dataset, data_dir, all_images)
+    data = load_test_set(predictors[0], dataset, data_dir, all_images, skip_corrupt)
     tallies = [Tally(len(first)) for _ in predictors]
     together = Tally(len(first))
     batch = min(batch_size(predictor.description.preprocessing) for predictor in predictors)

@@ -97,6 +97,7 @@ def evaluate(
     data_dir: str | None,
     views: str = "center",
     all_images: bool = False,
+    skip_corrupt: bool = False,
 ) -> Evaluation:
     """Measures the artefact at `path` on a data set's test images.
 
@@ -106,6 +107,7 @@ def evaluate(
         data_dir: where it is.
         views: see `answers`.
         all_images: see `load_test_set`.
+        skip_corrupt: likewise.
 
     Raises:
         UsageError: for unknown views, or if the data set does not allow `all_images`.
@@ -114,7 +116,7 @@ def evaluate(
     """
     predictor = open_predictor(path)
     check_views(predictor, views)
-    data = load_test_set(predictor, dataset, data_dir, all_images)
+    data = load_test_set(predictor, dataset, data_dir, all_images, skip_corrupt)
     preprocessing = predictor.description.preprocessing
     if data.test.size not in (None, preprocessing.size):
         raise UserError(

@@ -3,16 +3,25 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from resnet_keras.artefact import Description
 from resnet_keras.data import folder, imagenet
 from resnet_keras.data.dataset import Dataset
+from resnet_keras.data.image_files import Files
 from resnet_keras.data.load import FOLDER, KNOWN, load
+from resnet_keras.data.reading import first_bad
+from resnet_keras.data.soundness import NAMED, unsound
 from resnet_keras.errors import UsageError, UserError
 from resnet_keras.evaluation.predictors import Predictor
 
 
 def load_test_set(
-    predictor: Predictor, dataset: str | None, data_dir: str | None, all_images: bool = False
+    predictor: Predictor,
+    dataset: str | None,
+    data_dir: str | None,
+    all_images: bool = False,
+    skip_corrupt: bool = False,
 ) -> Dataset:
     """Loads the data set to measure a network on, named as the user spelled it.
 
@@ -22,10 +31,16 @@ def load_test_set(
         data_dir: where it is. Of images in folders, `val/` alone will do, without `train/`.
         all_images: whether a folder `data_dir/<class>/*` is measured on whole, and not on the
             share that training keeps for the test.
+        skip_corrupt: whether files that cannot be decoded are left out, and named in the notes;
+            they are too if the network was trained so on this data set.
+
+    Returns:
+        The data set; what it has to train on is not checked.
 
     Raises:
         UsageError: if `all_images` is not for this data set.
-        UserError: if it is not known which, cannot be loaded, or has other classes.
+        UserError: if it is not known which, cannot be loaded, has other classes, or not one file
+            can be decoded.
     """
     path, description = predictor.path, predictor.description
     name = dataset or description.dataset
@@ -37,7 +52,28 @@ def load_test_set(
             f"{path} answers with other classes than {name} has: "
             f"{_difference(description.preprocessing.class_names, data.class_names)}"
         )
+    skip = skip_corrupt or _recipe(description, name).get("skip_corrupt")
+    if skip and isinstance(data.test, Files):
+        return _without_corrupt(data)
     return data
+
+
+def _without_corrupt(data):
+    """Leaves out what cannot be decoded of the images that are looked at; the others, which are
+    many more, are not tried."""
+    bad = unsound(data.test)
+    if not len(bad):
+        return data
+    files = data.test.take(bad)
+    if len(bad) == len(data.test):
+        raise UserError(f"no file of {data.name} can be decoded: {first_bad(files.take(slice(1)))}")
+    names = files.names()
+    more = f"; then {', '.join(names[1:NAMED])}" if len(bad) > 1 else ""
+    more += f" and {len(bad) - NAMED} more" if len(bad) > NAMED else ""
+    why = first_bad(files.take(slice(1)))
+    note = f"skipped {len(bad)} of {len(data.test)} files that cannot be decoded: {why}{more}"
+    kept = np.setdiff1d(np.arange(len(data.test)), bad, assume_unique=True)
+    return replace(data, test=data.test.take(kept), notes=(*data.notes, note))
 
 
 def _load(description, name, data_dir, all_images):
@@ -52,7 +88,11 @@ def _load(description, name, data_dir, all_images):
         found = folder.layout(data_dir, class_names)
     if all_images or (found and found.test and not found.train):
         return folder.load_all(data_dir, class_names)
-    data = load(name, data_dir, **_as_trained(description, name))
+    as_trained = _as_trained(description, name)
+    if found and found.test:
+        # Of a flat folder a share was kept; here the images for the test lie apart.
+        as_trained.pop("validation_fraction", None)
+    data = load(name, data_dir, **as_trained)
     if name == FOLDER and not found.test:
         note = (
             f"measured on {len(data.test)} images; the other {len(data.train)} are those that "
@@ -66,11 +106,17 @@ def _as_trained(description: Description, dataset: str) -> dict:
     """Returns what `load` needs to give the images that the run left for the test, or, of another
     data set, to bring images of many sizes to the network's."""
     if dataset == description.dataset:
-        recipe = description.card.get("recipe") or {}
-        names = ("image_size", "validation_fraction", "skip_corrupt")
+        recipe = _recipe(description, dataset)
+        names = ("image_size", "validation_fraction")
         return {name: recipe[name] for name in names if name in recipe}
     height, width = description.preprocessing.size
     return {"image_size": height if height == width and dataset not in KNOWN else None}
+
+
+def _recipe(description, dataset):
+    """Returns the values that the network was trained with, if that was on this data set."""
+    recipe = description.card.get("recipe") or {}
+    return recipe if dataset == description.dataset else {}
 
 
 def _difference(mine, theirs):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from resnet_keras.artefact import Description
 from resnet_keras.cli import evaluate as cli
@@ -63,6 +64,33 @@ def test_all_images_are_refused_of_sets_with_a_test_of_their_own(tmp_path):
         load_test_set(trained_on("folder"), None, str(tmp_path / "nowhere"), all_images=True)
 
 
+def test_a_share_of_training_is_nothing_to_a_folder_whose_test_lies_apart(tmp_path):
+    network = trained_on("folder", validation_fraction=0.3)
+    data_dir = put(tmp_path, {"train/cat": 3, "train/dog": 3, "val/cat": 1, "val/dog": 1})
+    assert load_test_set(network, None, data_dir).test.labels.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("asked, trained", [(True, False), (False, True), (False, False)])
+def test_damaged_files_are_left_out_if_asked_or_trained_so(tmp_path, asked, trained):
+    for number in range(4):
+        path = tmp_path / "val" / ("cat", "dog")[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((9, 9, 3), number, np.uint8)).save(path)
+    damaged = tmp_path / "val" / "dog" / "1.png"
+    damaged.write_bytes(damaged.read_bytes()[:30])
+    network = trained_on("folder", skip_corrupt=trained)
+    found = load_test_set(network, None, str(tmp_path), skip_corrupt=asked)
+    if not (asked or trained):
+        assert len(found.test) == 4
+        return
+    assert found.test.labels.tolist() == [0, 0, 1]
+    assert "skipped 1 of 4 files" in found.notes[-1] and str(damaged) in found.notes[-1]
+    for path in tmp_path.rglob("*.png"):
+        path.write_bytes(b"no image")
+    with pytest.raises(UserError, match="no file of folder can be decoded"):
+        load_test_set(network, None, str(tmp_path), skip_corrupt=asked)
+
+
 def parsed(*words):
     parser = argparse.ArgumentParser()
     cli.configure(parser)
@@ -72,15 +100,17 @@ def parsed(*words):
 def test_the_command_says_on_standard_error_what_was_left_out(monkeypatch, capsys, tmp_path):
     given = []
 
-    def measured(*values):
-        given.append(values)
+    def measured(*values, **choice):
+        given.append((values, choice))
         counts = Measurement(np.eye(2, dtype=np.int64), np.ones(2, np.int64), 0.1)
         return Evaluation(Path("net"), "net", "folder", ("a", "b"), "center", counts, ("left 1",))
 
     monkeypatch.setattr(evaluate, "evaluate", measured)
     figure = str(tmp_path / "c.png")
-    cli.run(parsed("net", "--data-dir", "new", "--all-images", "--json", "--confusion", figure))
-    assert given == [("net", None, "new", "center", True)]
+    flags = ["--all-images", "--skip-corrupt", "--json", "--confusion", figure]
+    cli.run(parsed("net", "--data-dir", "new", *flags))
+    choice = {"all_images": True, "skip_corrupt": True}
+    assert given == [(("net", None, "new", "center"), choice)]
     streams = capsys.readouterr()
     assert streams.err == "note: left 1\n" and "left 1" not in streams.out
     with pytest.raises(UsageError, match="no --all-images"):
