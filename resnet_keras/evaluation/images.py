@@ -1,5 +1,6 @@
 """The images that a network is measured on."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,6 +57,62 @@ def load_test_set(
     if skip and isinstance(data.test, Files):
         return _without_corrupt(data)
     return data
+
+
+def load_test_sets(
+    predictors: Sequence[Predictor],
+    dataset: str | None,
+    data_dir: str | None,
+    all_images: bool = False,
+    skip_corrupt: bool = False,
+) -> list[Dataset]:
+    """Loads the same images for each of several networks, as each would be given them alone: those
+    of a TensorFlow Datasets set are stretched to its own size.
+
+    Args:
+        predictors: the networks.
+        dataset: see `load_test_set`; `None` takes the one the first was trained for.
+        data_dir: see there.
+        all_images: see there.
+        skip_corrupt: see there; what was left out for one is left out for all.
+
+    Returns:
+        A data set a network, with nothing to train on; networks that need the same share it.
+
+    Raises:
+        UsageError: also if the networks were left different images for the test.
+        UserError: see there.
+    """
+    first = predictors[0]
+    name = dataset or first.description.dataset
+    recipes = [_recipe(predictor.description, name) for predictor in predictors]
+    skip = skip_corrupt or any(recipe.get("skip_corrupt") for recipe in recipes)
+    loaded, found = {}, []
+    for predictor in predictors:
+        needed = _as_trained(predictor.description, name) if name else {}
+        key = (
+            needed.get("image_size") if name not in KNOWN else None,
+            needed.get("validation_fraction") if name == FOLDER else None,
+        )
+        if key not in loaded:
+            data = load_test_set(predictor, name, data_dir, all_images, skip)
+            # An array of indices copies; a slice would keep the images to train on in memory.
+            loaded[key] = replace(data, train=data.train.take(np.arange(0)))
+        found.append(loaded[key])
+        if not _same_images(found[0].test, found[-1].test):
+            raise UsageError(
+                f"{first.path} and {predictor.path} were left different images of {name} for the "
+                f"test ({len(found[0].test)} and {len(found[-1].test)}): they were trained with "
+                "different --validation-fraction. Measure each alone, or both on images that "
+                "neither was trained on (--all-images)"
+            )
+    return found
+
+
+def _same_images(one, other):
+    if isinstance(one, Files) and one.paths != other.paths:
+        return False
+    return np.array_equal(one.labels, other.labels)
 
 
 def _without_corrupt(data):

@@ -1,6 +1,7 @@
 """Which images a network is measured on, and what the command says of them."""
 
 import argparse
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,9 @@ from PIL import Image
 
 from resnet_keras.artefact import Description
 from resnet_keras.cli import evaluate as cli
+from resnet_keras.data.dataset import Dataset, Images
 from resnet_keras.errors import UsageError, UserError
-from resnet_keras.evaluation import evaluate
+from resnet_keras.evaluation import ensemble, evaluate, images
 from resnet_keras.evaluation.evaluate import Evaluation
 from resnet_keras.evaluation.images import load_test_set
 from resnet_keras.evaluation.measure import Measurement
@@ -89,6 +91,46 @@ def test_damaged_files_are_left_out_if_asked_or_trained_so(tmp_path, asked, trai
         path.write_bytes(b"no image")
     with pytest.raises(UserError, match="no file of folder can be decoded"):
         load_test_set(network, None, str(tmp_path), skip_corrupt=asked)
+
+
+def test_networks_of_an_ensemble_get_the_images_each_in_its_own_size(monkeypatch):
+    labels = np.arange(6, dtype=np.int32) % 2
+
+    def stretched(name, data_dir, image_size):
+        """The same images to the last one, made for each size."""
+        rows = np.arange(6).reshape(6, 1, 1, 1) * 10 + image_size
+        made = np.broadcast_to(rows, (6, image_size, image_size, 3)).astype(np.uint8)
+        return Dataset(name, ("cat", "dog"), Images(made, labels), Images(made, labels))
+
+    given = {}
+
+    def opened(size):
+        def answer(batch):
+            given.setdefault(size, []).append(batch)
+            return np.tile(np.float32([0.75, 0.25]), (len(batch), 1))
+
+        network = trained_on("pets", size=size, image_size=size)
+        return dataclasses.replace(network, probabilities=answer)
+
+    monkeypatch.setattr(images, "load", stretched)
+    monkeypatch.setattr(ensemble, "open_predictor", opened)
+    found = ensemble.evaluate_ensemble([8, 16], None, None)
+    assert found.measurement.top1_error == 50
+    for size in (8, 16):
+        seen = np.concatenate(given[size])
+        np.testing.assert_array_equal(seen, stretched("pets", None, size).test.images)
+
+
+def test_networks_that_were_left_different_images_are_no_ensemble(tmp_path):
+    networks = [trained_on("folder", validation_fraction=share) for share in (0.2, 0.4)]
+    data_dir = put(tmp_path / "flat", {"cat": 10, "dog": 10})
+    with pytest.raises(UsageError, match=r"different images of folder .*\(4 and 8\)"):
+        images.load_test_sets(networks, None, data_dir)
+    found = images.load_test_sets(networks, None, data_dir, all_images=True)
+    assert [len(data.test) for data in found] == [20, 20]
+    apart = put(tmp_path / "apart", {"train/cat": 2, "train/dog": 2, "val/cat": 1, "val/dog": 1})
+    found = images.load_test_sets(networks, None, apart)
+    assert [len(data.test) for data in found] == [2, 2]
 
 
 def parsed(*words):
