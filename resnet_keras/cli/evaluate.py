@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from resnet_keras.cli.backend import import_tensorflow
@@ -47,6 +48,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--dataset", metavar="NAME", help="default: the data set the network was trained for"
     )
     parser.add_argument(
+        "--all-images",
+        action="store_true",
+        help="measure on all images of DIR/<class>/*, not only on the share that training keeps "
+        "for the test; for images that the network was not trained on",
+    )
+    parser.add_argument(
+        "--skip-corrupt",
+        action="store_true",
+        help="leave out image files that cannot be decoded, instead of stopping at one; all are "
+        "tried first (default: as the network was trained)",
+    )
+    parser.add_argument(
         "--confusion",
         default="confusion.png",
         metavar="FILE",
@@ -70,19 +83,24 @@ def run(args: argparse.Namespace) -> None:
     paths = [*([args.path] if args.path else []), *args.ensemble]
     if not paths or (args.ensemble and len(paths) < 2):
         raise UsageError("give one PATH, or --ensemble and two or more")
-    if args.record and (args.ensemble or args.views != "center"):
+    if args.record and (args.ensemble or args.views != "center" or args.all_images):
         raise UsageError(
-            "--record is for one network and what it answers when served: --views center"
+            "--record is for one network and what it answers when served: --views center, and "
+            "for the images left for the test: no --all-images"
         )
     import_tensorflow()
     if args.ensemble:
         from resnet_keras.evaluation.ensemble import evaluate_ensemble
 
-        found = evaluate_ensemble(paths, args.dataset, args.data_dir, args.views)
+        measure, what = evaluate_ensemble, paths
     else:
         from resnet_keras.evaluation.evaluate import evaluate
 
-        found = evaluate(args.path, args.dataset, args.data_dir, args.views)
+        measure, what = evaluate, args.path
+    choice = {"all_images": args.all_images, "skip_corrupt": args.skip_corrupt}
+    found = measure(what, args.dataset, args.data_dir, args.views, **choice)
+    for note in found.notes:
+        print(f"note: {note}", file=sys.stderr, flush=True)
     if args.json:
         print(json.dumps(found.to_json(), ensure_ascii=False, allow_nan=False), flush=True)
     else:

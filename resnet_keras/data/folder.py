@@ -3,6 +3,8 @@
 import os
 import unicodedata
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ from resnet_keras.errors import UsageError, UserError
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".gif", ".bmp")
 # The share of each class that errors are reported on where no folder holds such images.
 TEST_FRACTION = 0.2
-_TRAIN, _TESTS = "train", ("val", "validation", "test")
+_TRAIN, _TESTS = "train", ("val", "valid", "validation", "test")
 # Left behind by archives and file systems.
 _NOT_OURS = ("__MACOSX", "lost+found")
 _NAMED = 5
@@ -29,16 +31,18 @@ FORMS = (
 def load(data_dir: str | None, validation_fraction: float | None = None) -> Dataset:
     """Lists the images in `data_dir`; none is opened.
 
-    Either `data_dir/train/<class>/*` is trained on and `data_dir/val/<class>/*` (`validation`,
-    or else `test`) is what errors are reported on; or there is `data_dir/<class>/*` alone, or
-    `train` alone, and a share of each class is kept for that. A folder that holds nothing but
-    such a folder will do as well.
+    Either `data_dir/train/<class>/*` is trained on and `data_dir/val/<class>/*` (`valid`,
+    `validation`, or else `test`) is what errors are reported on; or there is `data_dir/<class>/*`
+    alone, or `train` alone, and a share of each class is kept for that. A folder that holds
+    nothing but such a folder will do as well. Any other folder beside `train` is named in the
+    notes.
 
     An image is a file directly in its class's folder that is called `*.jpg`, `*.jpeg`, `*.png`,
-    `*.gif` or `*.bmp` in capitals or not. What is hidden (`.name`) is passed over; other files
-    are counted in the data set's notes. Classes are in the order of their names, as strings by
-    code points: `10` comes before `2`, as in Keras and torchvision. Names that are spelled with
-    composed and with decomposed accents are the same name.
+    `*.gif` or `*.bmp` in capitals or not. What is hidden (`.name`) is passed over; other files,
+    and links that lead nowhere, are counted in the data set's notes. Classes are in the order of
+    their names, as strings by code points: `10` comes before `2`, as in Keras and torchvision.
+    Names that are spelled with composed and with decomposed accents are the same name: neither the
+    images' order nor the share that is kept depends on it.
 
     Args:
         data_dir: the folder.
@@ -59,16 +63,17 @@ def load(data_dir: str | None, validation_fraction: float | None = None) -> Data
     parts = _folders(root)
     train_root = parts.get(_TRAIN, root)
     test_name = next((name for name in _TESTS if name in parts), None) if _TRAIN in parts else None
-    unused = [name for name in _TESTS if _TRAIN in parts and name in parts and name != test_name]
-    if unused:
-        notes.append(f"errors are reported on {test_name}/; not used: {', '.join(unused)}/")
+    unused = [f"{name}/" for name in parts if name not in (_TRAIN, test_name)]
+    if _TRAIN in parts and unused:
+        place = f"{test_name}/" if test_name else f"a share of {_TRAIN}/"
+        notes.append(f"errors are reported on {place}; not used: {_listed(unused)}")
     train = _classes(train_root, notes)
     empty = [name for name, files in train.items() if not files]
     _check(train, empty, train_root)
     names = tuple(train)
     if test_name is None:
         every = _files(train, names)
-        keys = [f"{Path(path).parent.name}/{Path(path).name}" for path in every.paths]
+        keys = [_composed(f"{path.parent.name}/{path.name}") for path in map(Path, every.paths)]
         fraction = TEST_FRACTION if validation_fraction is None else validation_fraction
         kept = named_share(keys, every.labels, fraction)
         rest = np.setdiff1d(np.arange(len(every)), kept, assume_unique=True)
@@ -92,6 +97,82 @@ def load(data_dir: str | None, validation_fraction: float | None = None) -> Data
     return Dataset("folder", names, _files(train, names), found, notes=tuple(notes))
 
 
+@dataclass(frozen=True)
+class Layout:
+    """What a folder holds.
+
+    Attributes:
+        root: the folder, or the one that it holds and nothing else.
+        train: whether it has `train/`.
+        test: `val/` or whatever it is called there; `None` if there is none.
+        unused: the folders beside `test`.
+    """
+
+    root: Path
+    train: bool
+    test: Path | None
+    unused: tuple[str, ...]
+
+
+def layout(data_dir: str, class_names: Sequence[str]) -> Layout:
+    """Looks at a folder as somebody does who only measures: `val/` may stand without `train/`.
+
+    Args:
+        data_dir: the folder.
+        class_names: of these, none is a folder for the test where there is no `train/`.
+
+    Raises:
+        UserError: if there is no such folder.
+    """
+    root = _root(Path(data_dir).expanduser())
+    parts = _folders(root)
+    classes = () if _TRAIN in parts else class_names
+    found = (name for name in _TESTS if name in parts and name not in classes)
+    test = next((parts[name] for name in found if _folders(parts[name])), None)
+    unused = tuple(f"{name}/" for name in parts if test and name != test.name)
+    return Layout(root, _TRAIN in parts, test, unused)
+
+
+def load_all(data_dir: str | None, class_names: Sequence[str]) -> Dataset:
+    """Lists all images of `data_dir/<class>/*`, or of a `val/` that stands without `train/`, to
+    measure a network on that was trained elsewhere.
+
+    Args:
+        data_dir: the folder.
+        class_names: the network's; not all of them need images.
+
+    Returns:
+        The data set, with nothing to train on.
+
+    Raises:
+        UsageError: if `data_dir` is not given, or holds `train/`.
+        UserError: if it does not hold classes of images, or another class than these.
+    """
+    if not data_dir:
+        raise UsageError("all images of a folder need the folder: --data-dir DIR")
+    found = layout(data_dir, class_names)
+    if found.train:
+        raise UsageError(
+            f"--all-images is for DIR/<class>/*, and {found.root} holds {_TRAIN}/: leave it out, "
+            f"or give --data-dir {found.root / _TRAIN} or another of its folders"
+        )
+    root, notes = found.test or found.root, []
+    if found.unused:
+        notes.append(f"measured on {root.name}/; not used: {_listed(found.unused)}")
+    classes = _classes(root, notes)
+    strange = [name for name in classes if name not in class_names and classes[name]]
+    if strange:
+        raise UserError(
+            f"{root} has classes that the network does not know: {_listed(strange)}. It knows "
+            f"{_listed(class_names)}"
+        )
+    without = [name for name in class_names if not classes.get(name)]
+    if without:
+        notes.append(f"{root}: no images of {_listed(without)}")
+    files = _files({name: classes.get(name, []) for name in class_names}, class_names)
+    return Dataset("folder", tuple(class_names), files.take(slice(0)), files, notes=tuple(notes))
+
+
 def _root(path):
     """Returns the folder itself, or the one that it holds and nothing else."""
     if not path.is_dir():
@@ -112,15 +193,23 @@ def _scan(path):
             found = [entry for entry in entries if not entry.name.startswith(".")]
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
-    return sorted(found, key=lambda entry: entry.name)
+    return sorted(found, key=lambda entry: (_composed(entry.name), entry.name))
 
 
 def _folders(path):
     return {
         entry.name: Path(entry.path)
         for entry in _scan(path)
-        if entry.is_dir() and entry.name not in _NOT_OURS
+        if _is(entry.is_dir) and entry.name not in _NOT_OURS
     }
+
+
+def _is(question):
+    """Returns an entry's answer; a link that leads to itself is neither a file nor a folder."""
+    try:
+        return question()
+    except OSError:
+        return False
 
 
 def _classes(root, notes):
@@ -135,13 +224,13 @@ def _classes(root, notes):
         sources[name], found[name] = folder, []
         for entry in _scan(folder):
             extension = os.path.splitext(entry.name)[1].lower()
-            if entry.is_dir():
+            if _is(entry.is_dir):
                 deeper.append(entry.path)
-            elif entry.is_file() and extension in EXTENSIONS:
+            elif _is(entry.is_file) and extension in EXTENSIONS:
                 found[name].append(entry.path)
             else:
                 ignored[extension or "without an extension"] += 1
-    beside = [entry.name for entry in _scan(root) if not entry.is_dir()]
+    beside = [entry.name for entry in _scan(root) if not _is(entry.is_dir)]
     if ignored:
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(ignored.items()))
         notes.append(f"{root}: ignored {sum(ignored.values())} files that are no images ({kinds})")
@@ -160,8 +249,13 @@ def _classes(root, notes):
     return dict(sorted(found.items()))
 
 
+def _composed(name):
+    """Returns a name with composed accents: a copy to another machine may spell it otherwise."""
+    return unicodedata.normalize("NFC", name)
+
+
 def _class_name(folder):
-    name = unicodedata.normalize("NFC", folder.name)
+    name = _composed(folder.name)
     try:
         name.encode()
     except UnicodeEncodeError:

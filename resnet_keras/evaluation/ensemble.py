@@ -14,8 +14,8 @@ from resnet_keras.evaluation.evaluate import (
     errors_of,
     evaluation_of,
     figures,
-    load_test_set,
 )
+from resnet_keras.evaluation.images import load_test_sets
 from resnet_keras.evaluation.measure import Measurement, Tally, batch_size
 from resnet_keras.evaluation.predictors import open_predictor
 
@@ -47,6 +47,11 @@ class Ensemble:
         """In the order of the outputs."""
         return self.members[0].class_names
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of how the images were read, a line each."""
+        return self.members[0].notes
+
     def to_json(self) -> dict:
         """Returns the figures as plain JSON values; errors in percent."""
         return {
@@ -74,21 +79,29 @@ class Ensemble:
 
 
 def evaluate_ensemble(
-    paths: Sequence[Path | str], dataset: str | None, data_dir: str | None, views: str = "center"
+    paths: Sequence[Path | str],
+    dataset: str | None,
+    data_dir: str | None,
+    views: str = "center",
+    all_images: bool = False,
+    skip_corrupt: bool = False,
 ) -> Ensemble:
     """Measures networks of any sizes, and the mean of their probabilities, on one test set.
 
-    Each network is given the original images, through its own preprocessing, a batch at a time.
+    Each network is given the images as it would be alone, through its own preprocessing, a batch
+    at a time; those of a TensorFlow Datasets set are loaded once for each size that is needed.
 
     Args:
         paths: see `open_predictor`.
-        dataset: its name; `None` takes the one the first network was trained for, with the
-            images that were left for the test there.
+        dataset: its name; `None` takes the one the first network was trained for.
         data_dir: where it is.
         views: see `answers`.
+        all_images: see `load_test_sets`.
+        skip_corrupt: likewise.
 
     Raises:
-        UsageError: for unknown views.
+        UsageError: for unknown views, if the data set does not allow `all_images`, or if the
+            networks were left different images for the test.
         UserError: if networks or data are missing or damaged, or their classes differ.
     """
     predictors = [open_predictor(path) for path in paths]
@@ -100,11 +113,14 @@ def evaluate_ensemble(
                 f"{predictor.path} and {predictors[0].path} answer with different classes: "
                 "an ensemble's networks know the same, in the same order"
             )
-    data = load_test_set(predictors[0], dataset, data_dir)
+    sets = load_test_sets(predictors, dataset, data_dir, all_images, skip_corrupt)
     tallies = [Tally(len(first)) for _ in predictors]
     together = Tally(len(first))
     batch = min(batch_size(predictor.description.preprocessing) for predictor in predictors)
-    streams = [answers(predictor, data.test, views, batch) for predictor in predictors]
+    streams = [
+        answers(predictor, data.test, views, batch)
+        for predictor, data in zip(predictors, sets, strict=True)
+    ]
     for parts in zip(*streams, strict=True):
         for tally, (given, true) in zip(tallies, parts, strict=True):
             tally.add(given, true)
@@ -112,6 +128,6 @@ def evaluate_ensemble(
         together.add(mean.astype(np.float32), parts[0][1])
     members = tuple(
         evaluation_of(predictor, data, views, tally.measurement())
-        for predictor, tally in zip(predictors, tallies, strict=True)
+        for predictor, data, tally in zip(predictors, sets, tallies, strict=True)
     )
     return Ensemble(members, together.measurement())

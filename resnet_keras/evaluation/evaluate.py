@@ -1,13 +1,12 @@
 """Measures an artefact on the test set of a data set."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from resnet_keras.artefact import Description
 from resnet_keras.data.dataset import Dataset
-from resnet_keras.data.load import KNOWN, load
 from resnet_keras.errors import UserError
 from resnet_keras.evaluation.answers import answers, check_views
+from resnet_keras.evaluation.images import load_test_set
 from resnet_keras.evaluation.measure import Measurement, Tally
 from resnet_keras.evaluation.predictors import Predictor, open_predictor
 
@@ -23,6 +22,7 @@ class Evaluation:
         class_names: in the order of the network's outputs.
         views: what was seen of each image, see `answers`.
         measurement: the counts.
+        notes: what a user should know of how the images were read, a line each.
     """
 
     path: Path
@@ -31,6 +31,7 @@ class Evaluation:
     class_names: tuple[str, ...]
     views: str
     measurement: Measurement
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict:
         """Returns the figures as plain JSON values; errors in percent."""
@@ -91,7 +92,12 @@ def _five_mean_something(measured):
 
 
 def evaluate(
-    path: Path | str, dataset: str | None, data_dir: str | None, views: str = "center"
+    path: Path | str,
+    dataset: str | None,
+    data_dir: str | None,
+    views: str = "center",
+    all_images: bool = False,
+    skip_corrupt: bool = False,
 ) -> Evaluation:
     """Measures the artefact at `path` on a data set's test images.
 
@@ -100,15 +106,17 @@ def evaluate(
         dataset: its name; `None` takes the one the network was trained for.
         data_dir: where it is.
         views: see `answers`.
+        all_images: see `load_test_set`.
+        skip_corrupt: likewise.
 
     Raises:
-        UsageError: for unknown views.
+        UsageError: for unknown views, or if the data set does not allow `all_images`.
         UserError: if artefact or data are missing or damaged, their classes differ, or the
             network cannot be asked about these views.
     """
     predictor = open_predictor(path)
     check_views(predictor, views)
-    data = load_test_set(predictor, dataset, data_dir)
+    data = load_test_set(predictor, dataset, data_dir, all_images, skip_corrupt)
     preprocessing = predictor.description.preprocessing
     if data.test.size not in (None, preprocessing.size):
         raise UserError(
@@ -121,49 +129,14 @@ def evaluate(
     return evaluation_of(predictor, data, views, tally.measurement())
 
 
-def load_test_set(predictor: Predictor, dataset: str | None, data_dir: str | None) -> Dataset:
-    """Loads the data set to measure a network on, named as the user spelled it.
-
-    Raises:
-        UserError: if it is not known which, cannot be loaded, or has other classes.
-    """
-    path, description = predictor.path, predictor.description
-    name = dataset or description.dataset
-    if name is None:
-        raise UserError(f"{path} does not say what it was trained for: give --dataset")
-    data = replace(load(name, data_dir, **_as_trained(description, name)), name=name)
-    if data.class_names != description.preprocessing.class_names:
-        raise UserError(
-            f"{path} answers with other classes than {name} has: "
-            f"{_difference(description.preprocessing.class_names, data.class_names)}"
-        )
-    return data
-
-
 def evaluation_of(
     predictor: Predictor, data: Dataset, views: str, measured: Measurement
 ) -> Evaluation:
     """Puts together what was measured of one network."""
     name = predictor.description.name
-    return Evaluation(predictor.path, name, data.name, data.class_names, views, measured)
-
-
-def _as_trained(description: Description, dataset: str) -> dict:
-    """Returns what `load` needs to give the images that the run left for the test, or, of another
-    data set, to bring images of many sizes to the network's."""
-    if dataset == description.dataset:
-        recipe = description.card.get("recipe") or {}
-        names = ("image_size", "validation_fraction", "skip_corrupt")
-        return {name: recipe[name] for name in names if name in recipe}
-    height, width = description.preprocessing.size
-    return {"image_size": height if height == width and dataset not in KNOWN else None}
-
-
-def _difference(mine, theirs):
-    if len(mine) != len(theirs):
-        return f"{len(mine)} classes ({mine[0]!r}, …), the data {len(theirs)} ({theirs[0]!r}, …)"
-    index = next(i for i, (a, b) in enumerate(zip(mine, theirs, strict=True)) if a != b)
-    return f"class {index} is {mine[index]!r}, in the data {theirs[index]!r}"
+    return Evaluation(
+        predictor.path, name, data.name, data.class_names, views, measured, data.notes
+    )
 
 
 def _percent(value):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +18,15 @@ def data_record(train: Images | Files, notes: tuple[str, ...]) -> dict:
     """Returns values for `config.json`: the notes about the data and, of files, a digest.
 
     The digest, SHA-256, is of classes' and files' names and labels (and places in
-    files that hold several images): the folder may have moved.
+    files that hold several images): the folder may have moved, to a machine that spells accents
+    otherwise too.
     """
     values = {"notes": list(notes)}
     if isinstance(train, Files):
         digest = hashlib.sha256(np.ascontiguousarray(train.labels).tobytes())
         for path in map(Path, train.paths):
-            digest.update(f"{path.parent.name}/{path.name}\n".encode("utf-8", "surrogateescape"))
+            name = unicodedata.normalize("NFC", f"{path.parent.name}/{path.name}\n")
+            digest.update(name.encode("utf-8", "surrogateescape"))
         if train.ranges is not None:
             digest.update(train.ranges.tobytes())
         values["train_files_sha256"] = digest.hexdigest()

@@ -12,6 +12,7 @@ from resnet_keras.data import folder
 from resnet_keras.data.holdout import named_share
 from resnet_keras.data.load import load
 from resnet_keras.errors import UsageError, UserError
+from resnet_keras.training.data_record import data_record
 
 
 def put(root, *paths):
@@ -37,8 +38,8 @@ def test_train_and_val(tmp_path):
     assert "val/ has no images of ant" in found.notes
 
 
-@pytest.mark.parametrize("test_name", ["val", "validation", "test"])
-def test_the_images_for_the_test_have_three_names(tmp_path, test_name):
+@pytest.mark.parametrize("test_name", ["val", "valid", "validation", "test"])
+def test_the_images_for_the_test_have_four_names(tmp_path, test_name):
     put(tmp_path, "train/a/1.jpg", "train/b/1.jpg", f"{test_name}/a/2.jpg", f"{test_name}/b/2.jpg")
     assert len(folder.load(str(tmp_path)).test) == 2
 
@@ -48,6 +49,18 @@ def test_val_comes_before_test_and_this_is_said(tmp_path):
     found = folder.load(str(tmp_path))
     assert names(found.test, tmp_path) == ["val/a/2.jpg"]
     assert any("not used: test/" in note for note in found.notes)
+
+
+def test_a_folder_beside_train_that_is_not_used_is_named(tmp_path):
+    flat(tmp_path / "train", {"a": 10, "b": 10})
+    put(tmp_path, "Val/a/1.jpg", "eval/a/1.jpg", ".git/x", "__MACOSX/y")
+    found = folder.load(str(tmp_path))
+    assert len(found.test) == 4
+    assert "errors are reported on a share of train/; not used: Val/, eval/" in found.notes
+    put(tmp_path, "valid/a/1.jpg", "test/a/1.jpg", "test/a/2.jpg")
+    found = folder.load(str(tmp_path))
+    assert names(found.test, tmp_path) == ["valid/a/1.jpg"] and len(found.train) == 20
+    assert "errors are reported on valid/; not used: Val/, eval/, test/" in found.notes
 
 
 def test_a_folder_inside_a_folder_as_archives_unpack(tmp_path):
@@ -102,6 +115,35 @@ def test_a_share_of_what_is_shared_out_already_is_refused(tmp_path):
         folder.load(str(tmp_path), 0.5)
 
 
+def test_all_images_of_a_folder_are_listed_by_the_networks_classes(tmp_path):
+    flat(tmp_path, {"dog": 3, "cat": 2})
+    found = folder.load_all(str(tmp_path), ("ant", "cat", "dog"))
+    assert found.class_names == ("ant", "cat", "dog") and len(found.train) == 0
+    assert found.test.labels.tolist() == [1, 1, 2, 2, 2]
+    assert any("no images of ant" in note for note in found.notes)
+    with pytest.raises(UserError, match="does not know: cat"):
+        folder.load_all(str(tmp_path), ("ant", "dog"))
+    put(tmp_path, "train/cat/1.jpg")
+    with pytest.raises(UsageError, match="holds train/"):
+        folder.load_all(str(tmp_path), ("cat", "dog"))
+    with pytest.raises(UsageError, match="--data-dir"):
+        folder.load_all(None, ("cat", "dog"))
+
+
+@pytest.mark.parametrize("test_name", ["val", "test"])
+def test_a_folder_for_the_test_may_stand_without_train(tmp_path, test_name):
+    put(tmp_path, f"{test_name}/a/1.jpg", f"{test_name}/b/2.jpg", "more/a/3.jpg")
+    found = folder.load_all(str(tmp_path), ("a", "b"))
+    assert names(found.test, tmp_path) == [f"{test_name}/a/1.jpg", f"{test_name}/b/2.jpg"]
+    assert f"measured on {test_name}/; not used: more/" in found.notes
+
+
+def test_a_class_may_have_the_name_of_a_folder_for_the_test(tmp_path):
+    put(tmp_path, "test/1.jpg", "test/deep/2.jpg", "a/3.jpg")
+    found = folder.load_all(str(tmp_path), ("a", "test"))
+    assert names(found.test, tmp_path) == ["a/3.jpg", "test/1.jpg"]
+
+
 def test_hidden_files_and_others_are_passed_over(tmp_path):
     put(tmp_path, "a/.DS_Store", "a/._1.jpg", "a/1.jpg", "a/2.gif", "a/notes.txt", "a/3.webp")
     put(tmp_path, "b/1.BMP", "b/2.Png", ".git/x.jpg", "__MACOSX/a.jpg", "b/deep/9.jpg", "list.csv")
@@ -111,6 +153,18 @@ def test_hidden_files_and_others_are_passed_over(tmp_path):
     notes = "\n".join(found.notes)
     assert "ignored 2 files that are no images (1 .txt, 1 .webp)" in notes
     assert "b/deep" in notes and "list.csv" in notes
+
+
+def test_links_that_lead_nowhere_are_counted_and_passed_over(tmp_path):
+    flat(tmp_path, {"a": 2, "b": 2})
+    for place in ("a/self.jpg", "self"):
+        (tmp_path / place).symlink_to(tmp_path / place)
+    (tmp_path / "b/gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    found = folder.load(str(tmp_path), 0.5)
+    assert found.class_names == ("a", "b") and len(found.train) == len(found.test) == 2
+    notes = "\n".join(found.notes)
+    assert "ignored 2 files that are no images (2 .jpg)" in notes
+    assert "ignored 1 files beside the classes (self)" in notes
 
 
 def test_classes_are_in_the_order_of_their_names_as_strings(tmp_path):
@@ -126,6 +180,26 @@ def test_accents_are_the_same_however_they_are_spelled(tmp_path):
     put(tmp_path, f"train/{decomposed}/3.jpg")
     with pytest.raises(UserError, match="spell one name in two ways"):
         folder.load(str(tmp_path))
+
+
+def test_a_copy_that_spells_accents_otherwise_is_split_and_ordered_alike(tmp_path):
+    copies = []
+    for form in ("NFC", "NFD"):
+        root = tmp_path / form
+        # Decomposed, "é" is "e" and an accent: among the code points it comes before "f" then.
+        for number in range(40):
+            name = unicodedata.normalize(form, f"{'éfü'[number % 3]}{number}.jpg")
+            put(root, f"{unicodedata.normalize(form, 'Äpfel')}/{name}", f"b/{name}")
+        copies.append((root, folder.load(str(root))))
+
+    def spelled(root, files):
+        return [unicodedata.normalize("NFC", name) for name in names(files, root)]
+
+    (one, first), (other, second) = copies
+    assert first.test.paths != second.test.paths
+    assert spelled(one, first.test) == spelled(other, second.test)
+    assert spelled(one, first.train) == spelled(other, second.train)
+    assert data_record(first.train, ()) == data_record(second.train, ())
 
 
 def test_a_class_only_in_val_is_named(tmp_path):
