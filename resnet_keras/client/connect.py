@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 from resnet_keras.client.address import Address
+from resnet_keras.client.connection import Connection
 from resnet_keras.client.problems import Unavailable
 from resnet_keras.client.rest import RestConnection
 from resnet_keras.client.tensors import Answer
@@ -13,9 +14,8 @@ FIRST_WAIT = 0.2
 LONGEST_WAIT = 5.0
 
 
-def connect(address: Address, timeout: float, ca_file: str | None = None):
-    """Returns a connection by REST or gRPC: `predict(inputs)`, its two halves `encoded(inputs)` and
-    `ask(request, count)`, and `close()`.
+def connect(address: Address, timeout: float, ca_file: str | None = None) -> Connection:
+    """Returns a connection by REST or gRPC.
 
     Args:
         address: of the model.

@@ -1,5 +1,6 @@
 """Load: many requests at a time for a while, and how long each took."""
 
+import contextlib
 import math
 import threading
 import time
@@ -112,35 +113,20 @@ def load_test(
     _check("--concurrency", concurrency, 1, MAX_CONCURRENCY)
     _check("--duration", seconds, 0.1, MAX_SECONDS)
     _check("--batch-size", batch_size, 1, MAX_BATCH)
-    first = connect(address, timeout, ca_file)
-    try:
+    with contextlib.closing(connect(address, timeout, ca_file)) as first:
         request = first.encoded(inputs)
         first.ask(request, batch_size)
-    finally:
-        first.close()
 
     load, lock = Load(concurrency, batch_size), threading.Lock()
     stop = threading.Event()
     start = time.monotonic()
 
+    def going():
+        return not stop.is_set() and time.monotonic() - start < seconds
+
     def work():
-        connection = connect(address, timeout, ca_file)
-        try:
-            while not stop.is_set() and time.monotonic() - start < seconds:
-                began = time.monotonic()
-                try:
-                    connection.ask(request, batch_size)
-                except UserError as error:
-                    with lock:
-                        load.errors[type(error).__name__] += 1
-                        load.last_error = str(error)
-                    if isinstance(error, Unavailable):
-                        stop.wait(PAUSE)
-                else:
-                    with lock:
-                        load.latencies.append(time.monotonic() - began)
-        finally:
-            connection.close()
+        with contextlib.closing(connect(address, timeout, ca_file)) as connection:
+            _ask_again_and_again(connection, request, load, lock, going, stop)
 
     threads = [threading.Thread(target=work, daemon=True) for _ in range(concurrency)]
     try:
@@ -155,6 +141,23 @@ def load_test(
         stop.set()
     load.seconds = time.monotonic() - start
     return load
+
+
+def _ask_again_and_again(connection, request, load, lock, going, stop):
+    """What one thread does; it counts into `load` what came of each request."""
+    while going():
+        began = time.monotonic()
+        try:
+            connection.ask(request, load.batch_size)
+        except UserError as error:
+            with lock:
+                load.errors[type(error).__name__] += 1
+                load.last_error = str(error)
+            if isinstance(error, Unavailable):
+                stop.wait(PAUSE)
+        else:
+            with lock:
+                load.latencies.append(time.monotonic() - began)
 
 
 def _check(flag, value, least, most):

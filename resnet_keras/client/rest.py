@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from resnet_keras.client import tensors
 from resnet_keras.client.address import Address
+from resnet_keras.client.connection import Connection
 from resnet_keras.client.problems import (
     Refused,
     TooSlow,
@@ -30,7 +31,7 @@ MAX_ANSWER = 256 * 2**20
 _OTHER_HOST = (62, 64)
 
 
-class RestConnection:
+class RestConnection(Connection):
     """One connection, kept open; of one thread at a time."""
 
     def __init__(self, address: Address, timeout: float, ca_file: str | None = None):
@@ -58,28 +59,12 @@ class RestConnection:
             path += f"/labels/{quote(address.label, safe='')}"
         self._path = path + ":predict"
 
-    def predict(self, inputs: list[bytes] | Pixels) -> list[Answer]:
-        """Asks about one batch, once.
-
-        Raises:
-            Unavailable, TooSlow, WrongModel, WrongServer, Refused: see there.
-        """
-        return self.ask(self.encoded(inputs), tensors.count_of(inputs))
-
     def encoded(self, inputs: list[bytes] | Pixels) -> bytes:
-        """Returns the request for one batch, which any connection to this model can send."""
+        """Returns the request for one batch: see `Connection`."""
         return _body(inputs)
 
     def ask(self, request: bytes, count: int) -> list[Answer]:
-        """Sends a request, once.
-
-        Args:
-            request: of `encoded`.
-            count: images in it.
-
-        Raises:
-            Unavailable, TooSlow, WrongModel, WrongServer, Refused: see there.
-        """
+        """Sends a request, once: see `Connection`."""
         status, body = self._post(request)
         values = _parsed(body)
         told = values.get("error") if isinstance(values, dict) else None

@@ -10,6 +10,7 @@ import grpc
 
 from resnet_keras.client import protos, tensors
 from resnet_keras.client.address import Address
+from resnet_keras.client.connection import Connection
 from resnet_keras.client.problems import (
     Refused,
     TooSlow,
@@ -38,7 +39,7 @@ _OPTIONS = [
 _Code = grpc.StatusCode
 
 
-class RpcConnection:
+class RpcConnection(Connection):
     """One channel."""
 
     def __init__(self, address: Address, timeout: float, ca_file: str | None = None):
@@ -67,16 +68,8 @@ class RpcConnection:
             response_deserializer=protos.PredictResponse.FromString,
         )
 
-    def predict(self, inputs: list[bytes] | Pixels) -> list[Answer]:
-        """Asks about one batch, once.
-
-        Raises:
-            Unavailable, TooSlow, WrongModel, WrongServer, Refused: see there.
-        """
-        return self.ask(self.encoded(inputs), tensors.count_of(inputs))
-
     def encoded(self, inputs: list[bytes] | Pixels) -> bytes:
-        """Returns the request for one batch, which any connection to this model can send."""
+        """Returns the request for one batch: see `Connection`."""
         address = self.address
         signature, name = tensors.signature_of(inputs)
         request = protos.PredictRequest()
@@ -90,15 +83,7 @@ class RpcConnection:
         return request.SerializeToString()
 
     def ask(self, request: bytes, count: int) -> list[Answer]:
-        """Sends a request, once.
-
-        Args:
-            request: of `encoded`.
-            count: images in it.
-
-        Raises:
-            Unavailable, TooSlow, WrongModel, WrongServer, Refused: see there.
-        """
+        """Sends a request, once: see `Connection`."""
         try:
             response = self._call(request, timeout=self.timeout)
         except grpc.RpcError as error:
