@@ -31,7 +31,7 @@ def without_corrupt(dataset: Dataset) -> Dataset:
         return dataclasses.replace(
             dataset, notes=(*dataset.notes, "all files can be decoded, none is skipped")
         )
-    train, test = _without(dataset.train, train_bad), _without(dataset.test, test_bad)
+    train, test = without(dataset.train, train_bad), without(dataset.test, test_bad)
     left = np.bincount(train.labels, minlength=len(dataset.class_names))
     if not (left.all() and len(test)):
         gone = [name for name, count in zip(dataset.class_names, left, strict=True) if not count]
@@ -41,13 +41,8 @@ def without_corrupt(dataset: Dataset) -> Dataset:
             f"without the {len(train_bad) + len(test_bad)} files that cannot be decoded there are "
             f"no images to {where}"
         )
-    bad = [*dataset.train.take(train_bad).names(), *dataset.test.take(test_bad).names()]
-    first = first_bad(dataset.train.take(train_bad[:1])) or first_bad(
-        dataset.test.take(test_bad[:1])
-    )
-    more = f"; then {', '.join(bad[1:NAMED])}" if len(bad) > 1 else ""
-    more += f" and {len(bad) - NAMED} more" if len(bad) > NAMED else ""
-    note = f"skipped {len(bad)} files that cannot be decoded: {first}{more}"
+    bad = dataset.train.take(train_bad), dataset.test.take(test_bad)
+    note = f"skipped {sum(map(len, bad))} files that cannot be decoded: {reasons(*bad)}"
     return dataclasses.replace(dataset, train=train, test=test, notes=(*dataset.notes, note))
 
 
@@ -65,5 +60,15 @@ def unsound(files: Files) -> np.ndarray:
     return np.setdiff1d(np.arange(len(files)), indices, assume_unique=True)
 
 
-def _without(files, bad):
+def without(files: Files, bad: np.ndarray) -> Files:
+    """Returns all files but those at the indices `bad`, in their order."""
     return files.take(np.setdiff1d(np.arange(len(files)), bad, assume_unique=True))
+
+
+def reasons(*bad: Files) -> str:
+    """Says what is wrong with the first of files that cannot be decoded, and names some more."""
+    names = [name for files in bad for name in files.names()]
+    first = next(files for files in bad if len(files))
+    more = f"; then {', '.join(names[1:NAMED])}" if len(names) > 1 else ""
+    more += f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{first_bad(first.take(slice(1)))}{more}"

@@ -12,7 +12,7 @@ from resnet_keras.data.dataset import Dataset
 from resnet_keras.data.image_files import Files
 from resnet_keras.data.load import FOLDER, KNOWN, load
 from resnet_keras.data.reading import first_bad
-from resnet_keras.data.soundness import NAMED, unsound
+from resnet_keras.data.soundness import reasons, unsound, without
 from resnet_keras.errors import UsageError, UserError
 from resnet_keras.evaluation.predictors import Predictor
 
@@ -124,13 +124,8 @@ def _without_corrupt(data):
     files = data.test.take(bad)
     if len(bad) == len(data.test):
         raise UserError(f"no file of {data.name} can be decoded: {first_bad(files.take(slice(1)))}")
-    names = files.names()
-    more = f"; then {', '.join(names[1:NAMED])}" if len(bad) > 1 else ""
-    more += f" and {len(bad) - NAMED} more" if len(bad) > NAMED else ""
-    why = first_bad(files.take(slice(1)))
-    note = f"skipped {len(bad)} of {len(data.test)} files that cannot be decoded: {why}{more}"
-    kept = np.setdiff1d(np.arange(len(data.test)), bad, assume_unique=True)
-    return replace(data, test=data.test.take(kept), notes=(*data.notes, note))
+    note = f"skipped {len(bad)} of {len(data.test)} files that cannot be decoded: {reasons(files)}"
+    return replace(data, test=without(data.test, bad), notes=(*data.notes, note))
 
 
 def _load(description, name, data_dir, all_images):
