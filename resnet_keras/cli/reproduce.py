@@ -7,7 +7,7 @@ from pathlib import Path
 
 from resnet_keras.errors import UsageError
 from resnet_keras.experiments.catalogue import EXPERIMENTS, get
-from resnet_keras.experiments.plan import is_other, plan, state, steps_done
+from resnet_keras.experiments.plan import OTHER, is_other, plan, state, steps_done
 
 HELP = "Run one of the paper's comparisons, then draw its figures and tables."
 _SIGNAL_STATUS = 128
@@ -101,7 +101,7 @@ def _list(experiment, planned, args):
 
     measured = _measured(args)
     width = max(len(one.name) for one in planned)
-    total, bases = 0.0, {}
+    total, bases, states = 0.0, {}, set()
     for one in planned:
         left = estimate(one.recipe, steps_done(one, args.runs_dir) or 0, measured)
         total += left.seconds
@@ -109,12 +109,13 @@ def _list(experiment, planned, args):
         if time:
             bases.setdefault(left.basis)
         how_far = state(one, args.runs_dir)
+        states.add(how_far)
         print(f"{one.name:{width}}  {one.recipe.steps:>9,} steps  {how_far:16}  {time}".rstrip())
     print(f"{len(planned)} runs; left: about {clock(total)}, one at a time")
     for basis in bases:
         print(f"estimated from {basis}" if measured else basis)
-    if any(is_other(one, args.runs_dir) for one in planned):
-        print("other recipe: that folder holds a run of other values. Rename it, or it is refused")
+    if OTHER in states:
+        print(f"{OTHER}: that folder holds a run of other values. Rename it, or it is refused")
     if experiment.note:
         print(f"note: {experiment.note}")
 

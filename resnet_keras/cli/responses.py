@@ -57,11 +57,11 @@ def run(args: argparse.Namespace) -> int:
         if name == "model":
             name = Path(path).resolve().parent.name
         if name in written:
-            raise UsageError(f"two networks are called {name}: {written[name][0]} and {path}")
+            raise UsageError(f"two networks are called {name}: {written[name]} and {path}")
         text, mean = _measured(path, args)
         target = Path(args.out) / FOLDER / f"{name}.csv"
         write_text(target, text)
-        written[name] = (path, target)
+        written[name] = path
         print(f"{name}: mean over layers {mean:.2f} → {target}")
     figure, problems = draw_responses(args.out)
     for problem in problems:

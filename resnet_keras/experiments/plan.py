@@ -10,6 +10,8 @@ from resnet_keras.recipe import Recipe
 from resnet_keras.reporting.runs import CONFIG, RESULT, read_run
 from resnet_keras.training.run_folder import read_recipe
 
+OTHER = "other recipe"
+
 
 @dataclass(frozen=True)
 class Planned:
@@ -72,7 +74,7 @@ def steps_done(planned: Planned, runs_dir: Path) -> int | None:
     folder = Path(runs_dir) / planned.name
     if is_other(planned, runs_dir):
         return None
-    if is_done(planned, runs_dir):
+    if (folder / RESULT).is_file():
         return planned.recipe.steps
     if not (folder / CONFIG).is_file():
         return None
@@ -83,11 +85,11 @@ def steps_done(planned: Planned, runs_dir: Path) -> int | None:
 
 
 def state(planned: Planned, runs_dir: Path) -> str:
-    """Returns how far the run is, in words: `done`, `at step 2,400`, `not started`; or `other
-    recipe`, if one has its folder."""
+    """Returns how far the run is, in words: `done`, `at step 2,400`, `not started`; or `OTHER`, if
+    another recipe has its folder."""
     if is_other(planned, runs_dir):
-        return "other recipe"
-    if is_done(planned, runs_dir):
+        return OTHER
+    if (Path(runs_dir) / planned.name / RESULT).is_file():
         return "done"
     steps = steps_done(planned, runs_dir)
     return "not started" if steps is None else f"at step {steps:,}"

@@ -1,5 +1,6 @@
 """What the paper's comparisons are of: networks, and runs that were trained as it did."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +35,10 @@ class Shown:
     picture: Path | None = None
 
 
-def as_the_paper(group: Group) -> bool:
-    """Whether runs are trained as the paper did, if for a shorter time: by drops, on all images."""
-    return group.recipe.schedule == "drops" and group.recipe.validation_size == 0
+def trained_as_the_paper(groups: Iterable[Group]) -> list[Group]:
+    """Returns those trained as the paper did, if for a shorter time: by drops, on all images."""
+    return [
+        group
+        for group in groups
+        if group.recipe.schedule == "drops" and group.recipe.validation_size == 0
+    ]

@@ -13,10 +13,11 @@ from resnet_keras.reporting.comparisons import (
     TABLE_6,
     TWENTY,
     Shown,
-    as_the_paper,
+    trained_as_the_paper,
 )
 from resnet_keras.reporting.figure_file import save
 from resnet_keras.reporting.groups import conditions, group_runs
+from resnet_keras.reporting.paper_numbers import IMAGENET_DATASETS
 from resnet_keras.reporting.responses_figure import draw_responses
 from resnet_keras.reporting.runs import Run
 
@@ -85,8 +86,8 @@ def draw_figures(
     shown = []
     for name in names:
         figure = FIGURES[name]
-        chosen = [g for g in groups if g.network in figure.networks and as_the_paper(g)]
-        for number, members in enumerate(conditions(chosen)):
+        chosen = [group for group in groups if group.network in figure.networks]
+        for number, members in enumerate(conditions(trained_as_the_paper(chosen))):
             if number and len(members) < 2 and name != "fig6":
                 continue
             # Labels need not tell apart what lies on another figure.
@@ -109,6 +110,6 @@ def draw_kept_responses(results_dir: Path) -> tuple[list[Shown], list[str]]:
 
 def _suffix(groups):
     recipe = groups[0].recipe
-    papers = recipe.dataset in ("cifar10", "imagenet", "imagenet2012")
+    papers = recipe.dataset in ("cifar10", *IMAGENET_DATASETS)
     word = "" if papers else "-" + recipe.label.removeprefix(recipe.architecture.label).strip("-")
     return f"{word}-{recipe.steps}steps"

@@ -16,7 +16,7 @@ from resnet_keras.reporting.comparisons import (
     TABLE_6,
     TWENTY,
     Shown,
-    as_the_paper,
+    trained_as_the_paper,
 )
 from resnet_keras.reporting.figure_file import save
 from resnet_keras.reporting.footnote import footnotes
@@ -47,10 +47,6 @@ def table_notes(groups: Sequence[Group]) -> list[str]:
     return notes
 
 
-def _trained_as_the_paper(groups):
-    return [group for group in groups if as_the_paper(group)]
-
-
 def _by_one_cycle(groups):
     return [
         group
@@ -68,7 +64,7 @@ def _in_two_precisions(groups):
         return dataclasses.replace(group.recipe, precision="auto")
 
     counted = Counter(map(others, groups))
-    return [group for group in _trained_as_the_paper(groups) if counted[others(group)] > 1]
+    return [group for group in trained_as_the_paper(groups) if counted[others(group)] > 1]
 
 
 @dataclass(frozen=True)
@@ -88,7 +84,7 @@ class Table:
     caption: str
     networks: tuple[str, ...]
     picture: bool = False
-    of: Callable[[list[Group]], list[Group]] = _trained_as_the_paper
+    of: Callable[[list[Group]], list[Group]] = trained_as_the_paper
     numbers: Callable = results_table
     shown: Callable = readable
     notes: Callable = table_notes
