@@ -73,9 +73,8 @@ def load(data_dir: str | None, validation_fraction: float | None = None) -> Data
     names = tuple(train)
     if test_name is None:
         every = _files(train, names)
-        keys = [_composed(f"{path.parent.name}/{path.name}") for path in map(Path, every.paths)]
         fraction = TEST_FRACTION if validation_fraction is None else validation_fraction
-        kept = named_share(keys, every.labels, fraction)
+        kept = named_share(every.portable_names(), every.labels, fraction)
         rest = np.setdiff1d(np.arange(len(every)), kept, assume_unique=True)
         if not len(kept):
             raise UserError(

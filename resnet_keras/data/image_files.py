@@ -1,6 +1,8 @@
 """A set of labelled images in files: only where they lie is kept in memory."""
 
+import unicodedata
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -50,6 +52,12 @@ class Files:
         paths = tuple(self.paths[place] for place in places)
         ranges = None if self.ranges is None else self.ranges[places]
         return Files(paths, self.labels[places], ranges)
+
+    def portable_names(self) -> list[str]:
+        """Returns `class/file` of each path, wherever the folder lies, with composed accents: a
+        copy to another machine may spell them otherwise."""
+        places = map(Path, self.paths)
+        return [unicodedata.normalize("NFC", f"{path.parent.name}/{path.name}") for path in places]
 
     def names(self) -> list[str]:
         """Returns what messages call each image: its path, and where in the file it begins."""

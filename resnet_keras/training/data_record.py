@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +23,8 @@ def data_record(train: Images | Files, notes: tuple[str, ...]) -> dict:
     values = {"notes": list(notes)}
     if isinstance(train, Files):
         digest = hashlib.sha256(np.ascontiguousarray(train.labels).tobytes())
-        for path in map(Path, train.paths):
-            name = unicodedata.normalize("NFC", f"{path.parent.name}/{path.name}\n")
-            digest.update(name.encode("utf-8", "surrogateescape"))
+        for name in train.portable_names():
+            digest.update(f"{name}\n".encode("utf-8", "surrogateescape"))
         if train.ranges is not None:
             digest.update(train.ranges.tobytes())
         values["train_files_sha256"] = digest.hexdigest()
