@@ -49,6 +49,31 @@ def test_plain_beside_residual_with_depths_in_colour(tmp_path):
     assert [line.get_xdata()[0] for line in marked(left, "drop")] == [3200, 4800]
 
 
+def test_a_network_that_degrades_stays_in_sight_and_its_legend_off_it(tmp_path):
+    # At a tenth of the schedule plain-56 ends above 50 %: that is what the figure is for.
+    specs = ({"arch": "plain20"}, {"arch": "plain56", "final": 52.0}, {"arch": "resnet20"})
+    figure = side_by_side(groups(tmp_path, *specs))
+    left = figure.axes[0]
+    (curve,) = marked(left, "test plain56")
+    assert curve.get_ydata()[-1] < left.get_ylim()[1]
+    figure.canvas.draw()
+    box = left.get_legend().get_window_extent()
+    points = [
+        left.transData.transform(point)
+        for name in ("test plain20", "test plain56", "train plain20", "train plain56")
+        for point in marked(left, name)[0].get_xydata()
+    ]
+    assert not any(box.contains(*point) for point in points)
+
+
+def test_a_network_that_failed_is_told_and_not_drawn(tmp_path):
+    # As the paper does with plain-110, "higher than 60 %".
+    specs = ({"arch": "plain20"}, {"arch": "plain110", "final": 70.0}, {"arch": "resnet20"})
+    left = side_by_side(groups(tmp_path, *specs)).axes[0]
+    assert marked(left, "test plain110")[0].get_ydata()[-1] > left.get_ylim()[1]
+    assert any("plain110: 7" in text.get_text() for text in left.get_legend().get_texts())
+
+
 def test_an_empty_side_says_so(tmp_path):
     left, right = side_by_side(groups(tmp_path, {})).axes
     assert [text.get_text() for text in left.texts] == ["no run yet"]
