@@ -43,9 +43,7 @@ class Assembly:
         """Moves to where a run begins, or goes on from. The weights of a checkpoint come later,
         see `callbacks.Resume`."""
         if saved:
-            self.journey.start = self.journey.step = saved.step
-            self.journey.seconds_before = saved.extra["seconds"]
-            self.journey.below_80_at = saved.extra.get("below_80_at")
+            self.journey.go_on_from(saved.step, saved.extra)
         elif self.recipe.train_from:
             finetune.take_backbone(self.model, self.recipe.train_from)
 

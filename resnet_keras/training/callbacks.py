@@ -8,10 +8,10 @@ never promises a row that is not there.
 import math
 import signal
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import mean
 
 import keras
 import numpy as np
@@ -40,6 +40,7 @@ class Journey:
         sync: brings the model's variables up to date, where the backend keeps them elsewhere
             while it trains (JAX).
         below_80_at: the step at which the training error fell below 80 %, if it has.
+        last_errors: percent, of each of the last batches; see `WatchWarmUp`.
         stopped_by: the signal that asked it to end, if one did.
     """
 
@@ -50,6 +51,7 @@ class Journey:
     step: int = 0
     seconds_before: float = 0.0
     below_80_at: int | None = None
+    last_errors: list[float] = field(default_factory=list)
     stopped_by: signal.Signals | None = None
     _began: float = field(default_factory=time.monotonic)
     _mark: float | None = None
@@ -86,6 +88,22 @@ class Journey:
         right, count = self.metrics[1].variables
         # Under MirroredStrategy each replica has a part of the sum; this adds them up.
         return float(keras.ops.convert_to_numpy(right)), float(keras.ops.convert_to_numpy(count))
+
+    def extra(self) -> dict:
+        """Returns what a checkpoint keeps of this, beside the step and the arrays."""
+        return {
+            "seconds": self.seconds,
+            "below_80_at": self.below_80_at,
+            "last_errors": self.last_errors,
+        }
+
+    def go_on_from(self, step: int, extra: dict) -> None:
+        """Moves to a checkpoint's step; `extra` is what it kept."""
+        self.start = self.step = step
+        self.seconds_before = extra["seconds"]
+        # Checkpoints of earlier versions lack these.
+        self.below_80_at = extra.get("below_80_at")
+        self.last_errors = extra.get("last_errors", [])
 
     def arrive(self, step: int) -> None:
         """Notes that a step is done. The first of a process is not timed: it is traced."""
@@ -186,20 +204,26 @@ class WatchWarmUp(keras.callbacks.Callback):
     def __init__(self, journey: Journey, report: Callable[[str], None]):
         super().__init__()
         self.journey, self.report = journey, report
-        self.errors = deque(maxlen=self.BATCHES)
-        self.seen = (0.0, 0.0)
+        self.seen = None
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Notes the running sums, the first time: after a resume they are not empty."""
+        if self.seen is None:
+            self.seen = self.journey.counts
 
     def on_train_batch_end(self, batch, logs=None):
         """Takes the batch's own error from the running sums."""
-        if self.journey.below_80_at is not None:
+        journey = self.journey
+        if journey.below_80_at is not None:
             return
-        total, count = self.journey.counts
+        total, count = journey.counts
         before = self.seen if count > self.seen[1] else (0.0, 0.0)
         self.seen = (total, count)
-        self.errors.append(100.0 * (1.0 - (total - before[0]) / (count - before[1])))
-        if len(self.errors) == self.BATCHES and sum(self.errors) / self.BATCHES < self.LEVEL:
-            self.journey.below_80_at = self.journey.step
-            self.report(f"the training error fell below 80 % at step {self.journey.step}")
+        error = 100.0 * (1.0 - (total - before[0]) / (count - before[1]))
+        journey.last_errors = [*journey.last_errors, error][-self.BATCHES :]
+        if len(journey.last_errors) == self.BATCHES and mean(journey.last_errors) < self.LEVEL:
+            journey.below_80_at = journey.step
+            self.report(f"the training error fell below 80 % at step {journey.step}")
 
 
 class ShowBar(keras.callbacks.Callback):
@@ -272,8 +296,7 @@ class SaveCheckpoints(keras.callbacks.Callback):
             self.journey.sync()
             arrays = state.capture(self.model, self.journey.metrics)
             _refuse_non_finite(arrays, self.journey.step, self.folder)
-            extra = {"seconds": self.journey.seconds, "below_80_at": self.journey.below_80_at}
-            checkpoint.save(self.folder, self.journey.step, arrays, extra)
+            checkpoint.save(self.folder, self.journey.step, arrays, self.journey.extra())
             self.saved_step = self.journey.step
         self.saved_at = time.monotonic()
 

@@ -1,7 +1,6 @@
 """Builds, compiles and fits one network."""
 
 import keras
-import tensorflow as tf
 
 from resnet_keras.data import pipeline
 from resnet_keras.data.dataset import Images
@@ -15,7 +14,6 @@ from resnet_keras.training.hardware import Hardware
 from resnet_keras.training.loss import cross_entropy
 from resnet_keras.training.optimizer import make_optimizer
 from resnet_keras.training.processes import ALONE, Processes
-from resnet_keras.training.run_folder import RunFolder
 
 
 def compiled_model(
@@ -88,11 +86,6 @@ def _input_shape(recipe, preprocessing):
     if preprocessing.per_pixel or recipe.architecture.family == "vgg":
         return *preprocessing.size, 3
     return None, None, 3
-
-
-def board(folder: RunFolder) -> tf.summary.SummaryWriter:
-    """Returns a writer of TensorBoard's logs."""
-    return tf.summary.create_file_writer(str(folder.logs))
 
 
 def _synchronize(model, on):

@@ -5,7 +5,6 @@ import functools
 from pathlib import Path
 
 import keras
-import tensorflow as tf
 
 from resnet_keras.artefact import Description
 from resnet_keras.data.dataset import Images
@@ -30,13 +29,14 @@ from resnet_keras.training import (
     signals,
 )
 from resnet_keras.training.assembly import assemble
+from resnet_keras.training.board import board, show
 from resnet_keras.training.data_record import (
     check_same_computation,
     check_same_files,
     check_same_images,
     data_record,
 )
-from resnet_keras.training.fit import board, fit
+from resnet_keras.training.fit import fit
 from resnet_keras.training.follow import DONE, follow
 from resnet_keras.training.metrics_log import Row
 from resnet_keras.training.places import Places, Result
@@ -157,7 +157,9 @@ class _Run:
         """Trains, and finishes if nothing interrupted it."""
         self.parts.begin(saved)
         if saved:
-            check_same_files(read_json(self.folder.config), self.train, self.folder.path)
+            config = read_json(self.folder.config)
+            check_same_files(config, self.train, self.folder.path)
+            write_json(self.folder.config, records.continued(config, saved.step, self.machine))
             metrics_log.cut_back(self.folder.metrics, saved.step)
         else:
             # Not before all that the new run begins with is there: an earlier one's files go now.
@@ -171,7 +173,7 @@ class _Run:
             if self.parts.origin is not None:
                 write_json(self.folder.preprocessing, self.parts.origin.to_json())
         self._announce(saved)
-        with board(self.folder).as_default():
+        with board(self.folder, self.recipe.steps - 1):
             self._fit(saved)
             if self.journey.stopped_by:
                 return self._interrupted()
@@ -232,9 +234,7 @@ class _Run:
         )
         metrics_log.append(self.folder.metrics, row)
         self.progress.row(row)
-        for name, value in dataclasses.asdict(row).items():
-            if value is not None and name != "step":
-                tf.summary.scalar(name, value, step=journey.step)
+        show(row)
 
     def _interrupted(self) -> Result:
         number = self.journey.stopped_by
@@ -286,7 +286,8 @@ class _Run:
                 "test_error": measured.top1_error,
                 "top5_error": measured.top5_error,
                 "loss": measured.loss,
-                "export": str(version),
+                # Whole: the next call may come from another folder.
+                "export": str(version.resolve()),
                 "train_error_below_80_at_step": self.journey.below_80_at,
                 "seconds": round(self.journey.seconds, 1),
             },

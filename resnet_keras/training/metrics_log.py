@@ -83,6 +83,30 @@ def cut_back(path: Path, step: int) -> int | None:
     return int(kept[-1].split(",")[0]) if kept else None
 
 
+def read(path: Path) -> list[Row]:
+    """Reads the rows, none where there is no file yet.
+
+    Raises:
+        UserError: if the file cannot be read or a cell is no number.
+    """
+    if not path.exists():
+        return []
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            return [
+                Row(int(cells["step"]), *(_number(cells[name]) for name in COLUMNS[1:]))
+                for cells in csv.DictReader(file)
+            ]
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"cannot read {path}: {error}. Mend it, or move it away to go on without its rows"
+        ) from error
+
+
+def _number(cell):
+    return float(cell) if cell else None
+
+
 def _line(row):
     cells = io.StringIO()
     csv.writer(cells, lineterminator="\n").writerow(

@@ -33,9 +33,27 @@ def config(
         "steps_per_execution": machine.steps_per_execution,
         "parameters": parameters(model),
         "train_examples": train_examples,
-        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "started": _now(),
         **_made_with(),
     }
+
+
+def continued(config: dict, step: int, machine: Hardware) -> dict:
+    """Returns the values of `config.json` when a run goes on: its list `continued` gets an entry
+    if machine, versions or commit are no longer those of before.
+
+    Args:
+        config: the values so far.
+        step: steps that are done.
+        machine: what it runs on from here.
+    """
+    entries = config.get("continued") or []
+    now = {"device": machine.description, "versions": provenance.versions()}
+    now["git_commit"] = provenance.git_commit()
+    before = entries[-1] if entries else config
+    if all(before.get(name) == value for name, value in now.items()):
+        return config
+    return {**config, "continued": [*entries, {"step": step, "started": _now(), **now}]}
 
 
 def card(name: str, recipe: Recipe, model: keras.Model) -> dict:
@@ -60,6 +78,10 @@ def parameters(model: keras.Model) -> int:
     return sum(
         math.prod(variable.shape) for variable in model.weights if variable.name not in averages
     )
+
+
+def _now():
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 def _made_with():

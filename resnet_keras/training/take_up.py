@@ -5,6 +5,7 @@ from pathlib import Path
 
 import keras
 
+from resnet_keras.artefact import CARD_FILE, EXTRA_FOLDER
 from resnet_keras.data.dataset import Dataset
 from resnet_keras.data.image_files import Files
 from resnet_keras.data.prepare import IMAGE_SIZE
@@ -13,7 +14,7 @@ from resnet_keras.preprocessing import Preprocessing
 from resnet_keras.recipe import Recipe
 from resnet_keras.training import checkpoint
 from resnet_keras.training.places import Result
-from resnet_keras.training.run_folder import read_json
+from resnet_keras.training.run_folder import read_json, read_recipe
 
 
 def for_dataset(recipe: Recipe, dataset: Dataset, origin: Preprocessing | None) -> Recipe:
@@ -95,14 +96,29 @@ def already_done(folder, recipe, progress) -> Result | None:
         return None
     values = read_json(folder.result)
     export, error = values.get("export"), values.get("test_error")
-    if not (isinstance(export, str) and isinstance(error, int | float) and Path(export).is_dir()):
+    if not (isinstance(export, str) and isinstance(error, int | float)):
+        progress.line(f"{folder.result} names no export and its error: once more")
+        return None
+    if not Path(export).is_dir():
         progress.line(f"{folder.path} is complete but its export {export} is not there: once more")
+        return None
+    if not _is_export_of(Path(export), folder):
+        progress.line(f"{folder.path} is complete but {export} is another run's now: once more")
         return None
     progress.line(
         f"{folder.path} is complete: test error {error:.2f} % on {export}. "
         "--resume never starts over"
     )
     return Result(None, folder.path, Path(export), error)
+
+
+def _is_export_of(version, folder):
+    # A version's number is given again once its folder was emptied.
+    try:
+        card = read_json(version / EXTRA_FOLDER / CARD_FILE)
+        return Recipe.from_json(card.get("recipe")) == read_recipe(folder.config)
+    except UserError:
+        return False
 
 
 def already_scored(folder, recipe, progress) -> Result | None:

@@ -1,5 +1,6 @@
 """A run that was killed, at whatever moment and however often, ends as if nothing had happened."""
 
+import json
 import random
 import shutil
 import signal
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tensorflow.python.summary.summary_iterator import summary_iterator
 
 from resnet_keras.training import checkpoint
 from tests.training import driver
@@ -72,6 +74,18 @@ def final_state(folder):
     return checkpoint.load(folder / f"runs/run/checkpoints/step-{STEPS:09d}.ckpt").arrays
 
 
+def board_steps(folder):
+    """The steps at which TensorBoard's logs have a test error, in their order."""
+    files = (folder / "runs/run/tensorboard").glob("events*")
+    events = [event for file in sorted(files) for event in summary_iterator(str(file))]
+    return [e.step for e in events for value in e.summary.value if value.tag == "test_error"]
+
+
+def below_80_at(folder):
+    result = json.loads((folder / "runs/run/result.json").read_text())
+    return result["train_error_below_80_at_step"]
+
+
 def assert_same_end(folder, reference):
     mine, theirs = final_state(folder), final_state(reference)
     assert mine.keys() == theirs.keys()
@@ -102,6 +116,8 @@ def test_killed_twice_and_damaged_once_it_ends_with_the_same_bits(tmp_path, refe
     assert "checksum does not match" in output
     assert "going on after step" in output
     assert_same_end(tmp_path, reference)
+    assert board_steps(tmp_path) == board_steps(reference)
+    assert below_80_at(tmp_path) == below_80_at(reference)
     # An interval a kill, and one more for the damage.
     assert executed(tmp_path) <= STEPS + 3 * INTERVAL
 
@@ -165,6 +181,20 @@ def test_two_devices_resume_with_the_same_bits(tmp_path, monkeypatch):
     status, output = finish(cut)
     assert status == 0, output
     assert_same_end(cut, whole)
+
+
+def test_an_export_that_another_run_has_taken_is_made_again(tmp_path, reference, capsys):
+    shutil.copytree(reference, tmp_path, dirs_exist_ok=True)
+    result = tmp_path / "runs/run/result.json"
+    result.write_text(result.read_text().replace(str(reference), str(tmp_path)))
+    card = tmp_path / "exports/run/1/assets.extra/model_card.json"
+    values = json.loads(card.read_text())
+    values["recipe"]["decay"] = 0.5
+    card.write_text(json.dumps(values))
+    assert driver.train(tmp_path) == 0
+    assert "another run's now: once more" in capsys.readouterr().err
+    assert Path(json.loads(result.read_text())["export"]) == tmp_path / "exports/run/2"
+    assert rows(tmp_path) == rows(reference)
 
 
 def test_other_values_are_refused_by_name_and_harm_nothing(reference, capsys):
