@@ -25,7 +25,7 @@ demo: $(INSTALLED)
 	@echo "The curve is runs/demo/curve.png, the SavedModel is in runs/demo/export/demo"
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder -m "not slow and not tf_serving"
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder -m "not landing and not slow and not tf_serving"
 
 test-all: $(INSTALLED)
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder -m "not tf_serving"

@@ -46,7 +46,7 @@ def test_the_first_images_are_known_and_the_file_beside_it_is_the_same_function(
     np.testing.assert_allclose(open_predictor(KERAS).probabilities(images), found, atol=2e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.landing
 def test_it_errs_as_its_card_says(cifar_images):
     from resnet_keras.evaluation.evaluate import evaluate
     from resnet_keras.evaluation.predictors import open_predictor

@@ -17,6 +17,7 @@ def load(*words):
     return main.main(["load-test", *map(str, words)])
 
 
+@pytest.mark.landing
 def test_a_made_up_image_a_file_and_raw_images(tmp_path, capsys):
     rest, rpc = server_of("double").urls()
     (tmp_path / "a.png").write_bytes(encoded(photo()))

@@ -305,6 +305,7 @@ def certificate(tmp_path_factory):
     return folder
 
 
+@pytest.mark.landing
 def test_tls_a_restart_and_an_end(certificate):
     """One double of its own, since starting one takes seconds."""
     flags = ["--cert", str(certificate / "cert.pem"), "--key", str(certificate / "key.pem")]
@@ -346,6 +347,7 @@ def test_tls_a_restart_and_an_end(certificate):
         server.stop()
 
 
+@pytest.mark.landing
 def test_slow_and_gone_under_way(tmp_path):
     """The server is killed while it works on a batch."""
     server = start_double("--slow", "1.5")

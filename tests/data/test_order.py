@@ -95,7 +95,7 @@ def test_far_steps():
         assert len(set(indices)) >= 127  # two of different epochs may be the same image
 
 
-@pytest.mark.slow
+@pytest.mark.landing
 def test_same_in_another_process():
     script = (
         "from resnet_keras.data.order import index_batches\n"

@@ -169,6 +169,7 @@ def test_images_of_any_size_where_the_mean_is_one_a_channel():
     ].shape == (1, 2)
 
 
+@pytest.mark.landing
 def test_tensorflow_alone_gives_the_same_answers(version, signatures, tmp_path):
     files = [FILES["jpeg"], FILES["png"]]
     np.save(tmp_path / "images.npy", np.stack([photo(*SIZE, seed=i) for i in range(2)]))

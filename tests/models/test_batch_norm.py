@@ -243,7 +243,7 @@ print("equal")
 """
 
 
-@pytest.mark.slow
+@pytest.mark.landing
 def test_replicas_keep_one_moving_average():
     done = subprocess.run(
         [sys.executable, "-c", REPLICAS], cwd=ROOT, capture_output=True, text=True, timeout=300

@@ -101,6 +101,7 @@ def answers(tmp_path_factory):
     return ask_both(tmp_path_factory.mktemp("jax"), NETWORKS)
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize("name", [*NETWORKS, "built-there", "in-training"])
 def test_same_outputs(answers, name):
     tensorflow, jax = answers

@@ -35,7 +35,7 @@ def losses(folder, devices, *flags):
     return [float(line.split(",")[2]) for line in lines[1:]]
 
 
-@pytest.mark.slow
+@pytest.mark.landing
 def test_a_run_on_two_devices_ends_in_a_network_for_one(tmp_path):
     found = losses(tmp_path / "two", 2, "--steps", "2", "--drops", "1", "--sync-bn")
     assert len(found) == 1 and 0.5 < found[0] < 10

@@ -70,7 +70,7 @@ def test_weights_that_are_no_numbers_are_not_saved_even_at_the_last_step(tmp_pat
     assert not (tmp_path / "exports/run").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.landing
 def test_a_checkpoint_too_large_for_the_disk_leaves_the_earlier_ones(tmp_path):
     short = ("--steps", "6", "--drops", "5", "--warmup-steps", "2")
     assert driver.train(tmp_path, *short) == 0
@@ -123,6 +123,7 @@ def test_an_export_folder_that_cannot_be_made_is_said_before_training(tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.landing
 def test_a_second_run_in_the_same_folder_is_refused(tmp_path):
     first = subprocess.Popen(
         [sys.executable, DRIVER, tmp_path, "--steps", "4000", "--drops", "3000"],

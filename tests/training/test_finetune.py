@@ -130,6 +130,7 @@ def test_frozen_nothing_but_the_head_moves(backbone, tmp_path):
     assert json.loads((result.run / "config.json").read_text())["parameters"] == counted
 
 
+@pytest.mark.landing
 def test_a_run_goes_on_without_the_file(tmp_path):
     path = tmp_path / "gone.keras"
     write_backbone(path)
@@ -159,6 +160,7 @@ def test_averages_are_true_ones_where_the_recipe_says_so(true):
     np.testing.assert_allclose(layer.moving_variance.numpy(), z.var(axis=0), rtol=1e-3)
 
 
+@pytest.mark.landing
 def test_a_finished_run_is_exported_with_true_averages(backbone, true, tmp_path, capsys):
     moving = run(recipe_of(backbone, steps=2, drops=()), places_in(tmp_path))
     flags = ["--recalibrate-bn", "--export-dir", str(tmp_path / "again")]

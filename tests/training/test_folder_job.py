@@ -118,6 +118,7 @@ def test_one_mean_a_channel_leaves_the_size_free(trained):
     np.testing.assert_allclose(answers.sum(axis=1), 1, rtol=1e-5)
 
 
+@pytest.mark.landing
 def test_broken_off_and_gone_on_is_the_same_to_the_bit(trained, again):
     parts = run(RECIPE, again)
     first, second = (

@@ -108,6 +108,7 @@ def test_held_out_images_are_measured_in_place_of_the_test_set(tmp_path):
     assert config["train_examples"] == 1337
 
 
+@pytest.mark.landing
 def test_averaged_weights_are_exported_also_after_a_late_kill(tmp_path):
     places = Places(runs_dir=str(tmp_path / "runs"), export_dir=str(tmp_path / "exports"))
     values = {"schedule": "one_cycle", "learning_rate": 0.1, "ema": 0.9, "label_smoothing": 0.1}

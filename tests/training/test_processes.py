@@ -49,7 +49,7 @@ def test_one_process_trains_saves_and_exports(one):
     assert list(one.losses()) == [5, 10, 12]
 
 
-@pytest.mark.slow
+@pytest.mark.landing
 def test_two_processes_compute_what_one_does(one, two):
     for step in (9, 12):
         assert_close(two.arrays(step), one.arrays(step))
@@ -61,7 +61,7 @@ def test_two_processes_compute_what_one_does(one, two):
     assert min(moved) > 1e-4  # or the tolerance would show nothing
 
 
-@pytest.mark.slow
+@pytest.mark.landing
 def test_process_0_alone_writes_and_all_know_the_result(two):
     assert not (two.folder / "1/runs").exists() and not (two.folder / "1/exports").exists()
     assert two.printed[0] == two.printed[1] and "test error" in two.printed[0]

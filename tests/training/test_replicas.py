@@ -17,8 +17,8 @@ from tests.training import replicas
 
 PROGRAM = Path(__file__).with_name("replicas.py")
 TOLERANCE = 1e-5
-# By number of devices. The slow ones complete the table.
-FAST = {1: ("A", "B"), 2: ("A", "B-sync")}
+# By number of devices. Those of SLOW complete the table.
+FIRST = {1: ("A", "B"), 2: ("A", "B-sync")}
 SLOW = {2: ("B", "A-sync", "files"), 4: ("A", "B", "A-sync", "B-sync", "files")}
 
 
@@ -55,7 +55,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def fast(folder):
-    return made(folder, FAST)
+    return made(folder, FIRST)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def cases(synchronized):
     """Marks a test that takes `count`, `one` and `several` to run on each pair of runs."""
     chosen = [
         pytest.param((count, name), id=f"{count}-{name}", marks=marks)
-        for group, marks in ((FAST, ()), (SLOW, pytest.mark.slow))
+        for group, marks in ((FIRST, pytest.mark.landing), (SLOW, pytest.mark.slow))
         for count, names in group.items()
         for name in names
         if count > 1 and name != "files" and ("sync" in name) in synchronized
@@ -84,7 +84,7 @@ def cases(synchronized):
 def pair(request, fast):
     """The number of devices, the variant, and what one and what so many devices made of it."""
     count, name = request.param
-    runs = fast if name in FAST[count] else request.getfixturevalue("slow")
+    runs = fast if name in FIRST[count] else request.getfixturevalue("slow")
     variant = name.split("-")[0]
     return count, variant, fast[1, variant], runs[count, name]
 
@@ -252,10 +252,13 @@ def test_an_evaluation_after_training_on_several_devices_says_the_same(pair):
     assert several["measured/loss"] == pytest.approx(float(one["measured/loss"]), rel=TOLERANCE)
 
 
-@pytest.mark.parametrize("count", [2, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "count",
+    [pytest.param(2, marks=pytest.mark.landing), pytest.param(4, marks=pytest.mark.slow)],
+)
 def test_a_batch_that_does_not_divide_is_refused(request, count):
-    request.getfixturevalue("fast" if count in FAST else "slow")
-    where = request.getfixturevalue("folder" if count in FAST else "slow_folder")
+    request.getfixturevalue("fast" if count in FIRST else "slow")
+    where = request.getfixturevalue("folder" if count in FIRST else "slow_folder")
     said = json.loads((where / str(count) / "refused.json").read_text())
     assert said["1"] == f"a batch of 1 images does not divide among {count} devices; {count} would"
     refused = "a batch of 18 images does not divide among 4 devices; 16 or 20 would"
@@ -264,6 +267,7 @@ def test_a_batch_that_does_not_divide_is_refused(request, count):
     assert said["more"].startswith(wanted)
 
 
+@pytest.mark.landing
 def test_one_device_takes_any_batch(folder, fast):
     said = json.loads((folder / "1/refused.json").read_text())
     assert said["18"] is said["1"] is None

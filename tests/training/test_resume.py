@@ -103,6 +103,7 @@ def reference(tmp_path_factory):
     return folder
 
 
+@pytest.mark.landing
 def test_killed_twice_and_damaged_once_it_ends_with_the_same_bits(tmp_path, reference):
     # Once during the warm-up, once between checkpoints and across the first drop.
     kill_after(tmp_path, 5)
@@ -122,6 +123,7 @@ def test_killed_twice_and_damaged_once_it_ends_with_the_same_bits(tmp_path, refe
     assert executed(tmp_path) <= STEPS + 3 * INTERVAL
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize(
     ("number", "status"),
     [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)],
@@ -152,6 +154,7 @@ def test_killed_while_exporting_it_ends_with_the_same_rows(tmp_path, reference):
     assert_same_end(tmp_path, reference)
 
 
+@pytest.mark.landing
 def test_neither_images_nor_steps_are_counted_twice(reference):
     arrays = final_state(reference)
     iterations = next(value for name, value in arrays.items() if "iteration" in name)
@@ -183,6 +186,7 @@ def test_two_devices_resume_with_the_same_bits(tmp_path, monkeypatch):
     assert_same_end(cut, whole)
 
 
+@pytest.mark.landing
 def test_an_export_that_another_run_has_taken_is_made_again(tmp_path, reference, capsys):
     shutil.copytree(reference, tmp_path, dirs_exist_ok=True)
     result = tmp_path / "runs/run/result.json"
@@ -197,6 +201,7 @@ def test_an_export_that_another_run_has_taken_is_made_again(tmp_path, reference,
     assert rows(tmp_path) == rows(reference)
 
 
+@pytest.mark.landing
 def test_other_values_are_refused_by_name_and_harm_nothing(reference, capsys):
     before = final_state(reference)
     assert driver.train(reference, "--momentum", "0.8", "--decay", "0.001") == 1
@@ -207,6 +212,7 @@ def test_other_values_are_refused_by_name_and_harm_nothing(reference, capsys):
     assert all(np.array_equal(before[name], after[name]) for name in before)
 
 
+@pytest.mark.landing
 def test_a_complete_run_says_so_and_executes_nothing(reference, capsys):
     before = {path: path.stat().st_mtime_ns for path in (reference / "runs/run").rglob("*")}
     assert driver.train(reference) == 0
@@ -221,6 +227,7 @@ def files_of(folder):
     return {path.relative_to(folder): path.read_bytes() for path in files}
 
 
+@pytest.mark.landing
 def test_a_finished_run_is_kept_when_its_checkpoints_are_gone(tmp_path, reference, capsys):
     shutil.copytree(reference, tmp_path, dirs_exist_ok=True)
     result = tmp_path / "runs/run/result.json"
@@ -236,6 +243,7 @@ def test_a_finished_run_is_kept_when_its_checkpoints_are_gone(tmp_path, referenc
     assert files_of(tmp_path / "runs") == before
 
 
+@pytest.mark.landing
 @pytest.mark.parametrize(
     ("flags", "status", "said"),
     [

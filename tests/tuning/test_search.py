@@ -90,6 +90,7 @@ def test_the_best_trial_is_a_config_that_train_takes(done, tmp_path, monkeypatch
     assert made["learning_rate"] == found.learning_rate and made["nesterov"] is found.nesterov
 
 
+@pytest.mark.landing
 def test_poisoned_test_images_change_no_score(done, tmp_path, monkeypatch):
     real = loading.load_for
 
@@ -124,6 +125,7 @@ def test_a_search_survives_the_moment_in_which_keras_tuner_saves_itself(
     assert results(go(tmp_path, trials=2).folder) == results(done.folder)
 
 
+@pytest.mark.landing
 def test_a_search_that_is_done_does_nothing_and_more_trials_go_on(done, tmp_path):
     first = go(tmp_path, trials=1)
     result = first.folder / "trials" / rows(first.folder)[0]["id"] / "result.json"
@@ -134,6 +136,7 @@ def test_a_search_that_is_done_does_nothing_and_more_trials_go_on(done, tmp_path
     assert result.stat().st_mtime_ns == stamp
 
 
+@pytest.mark.landing
 def test_a_trial_in_flight_goes_on_from_its_checkpoint(done, tmp_path, monkeypatch):
     real_fit, real_arrive, starts = job.fit, Journey.arrive, []
 
