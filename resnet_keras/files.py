@@ -62,6 +62,17 @@ def folder_written_whole(path: Path):
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error
 
 
+def remove_unfinished(folder: Path) -> None:
+    """Removes files that `written_whole` was still writing in a folder when its process was killed.
+
+    For folders in which no other process writes now.
+    """
+    # Keras' own files need their ending: a block may have put it behind the name it was given.
+    for path in Path(folder).glob(".*.tmp*"):
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
 def one_component(name: object, what: str) -> str:
     """Returns a name that can be a folder's, alone: no path, not empty.
 

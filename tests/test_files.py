@@ -7,7 +7,12 @@ import stat
 import pytest
 
 from resnet_keras.errors import UserError
-from resnet_keras.files import folder_written_whole, make_folder, written_whole
+from resnet_keras.files import (
+    folder_written_whole,
+    make_folder,
+    remove_unfinished,
+    written_whole,
+)
 
 
 class Broken(Exception):
@@ -145,3 +150,15 @@ def test_a_folder_without_permission(tmp_path):
             beside.write_text("x")
     finally:
         tmp_path.chmod(0o755)
+
+
+def test_what_a_killed_process_was_writing_is_removed_and_nothing_else(tmp_path):
+    with written_whole(tmp_path / "kept") as beside:
+        beside.write_text("whole")
+    names = [beside.name, f"{beside.name}.keras"]
+    others = ("kept", ".lock", "tmp", "a.tmp", ".hidden")
+    for name in (*names, *others):
+        (tmp_path / name).write_text("x")
+    remove_unfinished(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(others)
+    remove_unfinished(tmp_path / "no such folder")

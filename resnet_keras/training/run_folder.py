@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 
 from resnet_keras.errors import UsageError, UserError
-from resnet_keras.files import make_folder, one_component, written_whole
+from resnet_keras.files import make_folder, one_component, remove_unfinished, written_whole
 from resnet_keras.recipe import Recipe
 
 
@@ -95,15 +95,9 @@ class RunFolder:
                 ) from None
             except OSError as error:
                 raise UserError(f"cannot lock {path}: {error.strerror or error}") from error
-            self._remove_unfinished()
+            for folder in (self.path, self.checkpoints):
+                remove_unfinished(folder)
             yield
-
-    def _remove_unfinished(self):
-        """Removes what a process was writing when it was killed: nobody else writes here now."""
-        for folder in (self.path, self.checkpoints):
-            for path in folder.glob(".*.tmp*"):
-                with contextlib.suppress(OSError):
-                    path.unlink()
 
     def clear(self) -> None:
         """Removes what an earlier run left, all but the lock.
