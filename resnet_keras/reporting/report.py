@@ -150,6 +150,16 @@ def _tables(runs, tables):
     return parts
 
 
+def _continued(run):
+    """Says where else a run went on: speed and bits are of each machine's own."""
+    entries = run.config.get("continued") or []
+    said = [
+        f"from step {entry.get('step')} on {entry.get('device')}, commit {entry.get('git_commit')}"
+        for entry in entries
+    ]
+    return {"continued": "; ".join(said)} if said else {}
+
+
 def _run(run):
     error = run.last_error("test")
     last = "no test error yet" if error is None else f"{error:.2f} %"
@@ -169,6 +179,7 @@ def _run(run):
         "started": str(run.config.get("started", "unknown")),
         "commit": str(run.config.get("git_commit") or "unknown"),
         "versions": ", ".join(f"{name} {value}" for name, value in versions.items()) or "unknown",
+        **_continued(run),
     }
     listed = "".join(
         f"<dt>{name}</dt><dd>{html.escape(value)}</dd>" for name, value in facts.items()

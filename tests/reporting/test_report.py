@@ -1,6 +1,7 @@
 """The page: whole in itself, escaped, and shown by a real browser."""
 
 import html.parser
+import json
 import re
 import shutil
 import subprocess
@@ -34,6 +35,9 @@ def page(tmp_path_factory):
     for arch in ("plain20", "resnet20", "resnet56"):
         make_run(folder / "runs", arch)
     make_run(folder / "runs", "plain56", until=0.5, name="<b>&$x$")
+    config = folder / "runs/plain20-seed0-x0.1/config.json"
+    later = {"step": 3000, "device": "Another <one>", "git_commit": "abc", "versions": {}}
+    config.write_text(json.dumps({**json.loads(config.read_text()), "continued": [later]}))
     runs, _ = find_runs(folder / "runs")
     figures = draw_figures(runs, folder / "results")
     tables = write_tables(runs, folder / "results")
@@ -79,6 +83,7 @@ def test_says_what_was_run_on_what_and_how_long(page):
     assert "3,200 of 6,400" in text
     assert "21 min for 6,400 steps of 128 images" in text
     assert "left &lt;out&gt;" in text
+    assert text.count("from step 3000 on Another &lt;one&gt;, commit abc") == 1
 
 
 def test_a_picture_cut_short_is_named(tmp_path):
