@@ -6,8 +6,10 @@ import sys
 from pathlib import Path
 
 from benchmarks import machine
+from benchmarks.flags import out_folder, positive, run
 from benchmarks.options import Options
 
+USUAL = Path("results/benchmarks")
 SUITES = ("training", "input", "inference", "depth", "start")
 
 
@@ -17,7 +19,7 @@ def main(words: list[str] | None = None) -> int:
     options = Options(
         rounds=args.rounds or (2 if args.quick else 7),
         steps=args.steps or (2 if args.quick else None),
-        out=args.out,
+        out=out_folder(args.out, USUAL, args.quick),
         precision=args.precision,
         quick=args.quick,
     )
@@ -33,11 +35,14 @@ def main(words: list[str] | None = None) -> int:
 def _parser():
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("which", nargs="?", default="all", choices=(*SUITES, "all"))
-    parser.add_argument("--rounds", type=_positive, help="turns of each contestant (default: 7)")
+    parser.add_argument("--rounds", type=positive, help="turns of each contestant (default: 7)")
     parser.add_argument(
-        "--steps", type=_positive, help="steps a turn (default: a few seconds' worth)"
+        "--steps", type=positive, help="steps a turn (default: a few seconds' worth)"
     )
-    parser.add_argument("--out", type=Path, default=Path("results/benchmarks"), metavar="DIR")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR",
+        help=f"where the csv files go (default: {USUAL}; with --quick a new temporary folder)",
+    )  # fmt: skip
     parser.add_argument(
         "--precision",
         default="auto",
@@ -68,11 +73,5 @@ def _introduce(described, options):
         print(f"load average {described['load_average']}: others are at work, trust ratios only")
 
 
-def _positive(text):
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"a whole number from 1 on is needed, not {text!r}")
-    return int(text)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

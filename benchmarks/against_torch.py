@@ -7,14 +7,20 @@ some tens of times a step, so that after a few steps only averages can agree. At
 """
 
 import argparse
+import sys
 
 import keras
 import numpy as np
-import torch
+
+try:
+    import torch
+except ModuleNotFoundError:
+    sys.exit("PyTorch is needed: pip install -r benchmarks/requirements.txt")
 from torch.nn import functional
 
 from benchmarks.contestants import torch_networks
 from benchmarks.contestants.keras_training import preprocessing_for
+from benchmarks.flags import above_zero, positive, run
 from resnet_keras.data.load import load_for
 from resnet_keras.recipe import Recipe
 from resnet_keras.training import hardware
@@ -76,13 +82,13 @@ def take_weights(module: torch.nn.Module, model: keras.Model) -> None:
             parameter.copy_(torch.from_numpy(np.ascontiguousarray(value)))
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Prints both losses of each step, and the means."""
+def main(arguments: list[str] | None = None) -> int:
+    """Prints both losses of each step, and the means; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.against_torch", description=__doc__)
     parser.add_argument("--arch", default="resnet20", help="resnet20, resnet56, …")
     parser.add_argument("--dataset", default="cifar10", help="cifar10 or digits")
-    parser.add_argument("--steps", type=int, default=20, help="steps of 128 images")
-    parser.add_argument("--learning-rate", type=float, default=0.1)
+    parser.add_argument("--steps", type=positive, default=20, help="steps of 128 images")
+    parser.add_argument("--learning-rate", type=above_zero, default=0.1)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(arguments)
     recipe = Recipe(
@@ -94,12 +100,16 @@ def main(arguments: list[str] | None = None) -> None:
         seed=given.seed,
         precision="float32",
     )
+    architecture = recipe.architecture
+    if architecture.family != "cifar" or not architecture.residual:
+        parser.error(f"--arch is a residual CIFAR-10 network, such as resnet20, not {given.arch}")
     ours, theirs = losses(recipe, given.steps)
     print("step      ours   PyTorch  difference")
     for step, (here, there) in enumerate(zip(ours, theirs, strict=True), 1):
         print(f"{step:4}  {here:8.5f}  {there:8.5f}  {abs(here - there) / there:.1e}")
     print(f"mean  {np.mean(ours):8.5f}  {np.mean(theirs):8.5f}")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(main))

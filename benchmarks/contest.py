@@ -60,6 +60,16 @@ class Outcome:
         """Returns how many times as fast as `other` it is; `None` if either is missing."""
         return speed_ratio(self.speeds.get(name, {}), self.speeds.get(other, {}))
 
+    def check_same_network(self) -> None:
+        """Makes sure that all trained the same network.
+
+        Raises:
+            RuntimeError: if their numbers of parameters differ.
+        """
+        sizes = {name: facts["parameters"] for name, facts in self.facts.items()}
+        if len(set(sizes.values())) > 1:
+            raise RuntimeError(f"the contestants do not train the same network: {sizes}")
+
     def peak_mb(self, name: str) -> float:
         """Returns the most memory a contestant's process ever had."""
         return max(turn["peak_mb"] for turn in self.turns if turn["contestant"] == name)

@@ -14,12 +14,16 @@ from pathlib import Path
 
 from benchmarks import machine
 from benchmarks.contest import Contestant, Outcome, hold
+from benchmarks.flags import out_folder, positive, run
 from benchmarks.process import QUIET, ROOT
 from benchmarks.report import Goal, Report
 
 BATCH, SIZE = 128, 32
+USUAL, RUNS = Path("results/benchmarks/gpu"), Path("runs/gpu")
 JAX, TENSORFLOW = "this program on JAX", "this program on TensorFlow"
 TORCH, TORCH_COMPILED = "PyTorch", "PyTorch, compiled"
+# All contestants live at the same time: each takes what it needs, not what there is.
+_SHARING = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
 SHORT = {"float32": "float32", "mixed_bfloat16": "bfloat16"}
 
 
@@ -51,8 +55,7 @@ def contestants(network: str, precision: str, on_gpu: bool) -> list[Contestant]:
 
     def ours(name, backend):
         arguments = {**same, "who": "ours", "precision": precision, "on_gpu": on_gpu}
-        environment = {"KERAS_BACKEND": backend}
-        return name, "keras_training", arguments, backend, environment
+        return name, "keras_training", arguments, backend, {"KERAS_BACKEND": backend, **_SHARING}
 
     def torch(name, compiled):
         arguments = {
@@ -89,7 +92,8 @@ def train(training: Training, precision: str, runs: Path) -> list[dict[str, str]
     name = f"{training.network}-{SHORT[precision]}"
     command = [
         sys.executable, "train.py", "--arch", training.network, "--precision", precision,
-        "--name", name, "--runs-dir", runs, "--export-dir", runs / "exports", *training.flags,
+        "--devices", "1", "--name", name, "--runs-dir", runs, "--export-dir", runs / "exports",
+        *training.flags,
     ]  # fmt: skip
     environment = {**os.environ, **QUIET, "KERAS_BACKEND": "jax"}
     subprocess.run(
@@ -161,6 +165,8 @@ def main(words: list[str] | None = None) -> int:
         return 1
     print(f"{gpu or 'no GPU'}: {'trying whether it works' if args.quick else 'measuring'}")
     precisions = ("mixed_bfloat16", "float32") if not args.quick else ("float32",)
+    out = out_folder(args.out, USUAL, args.quick)
+    runs = out_folder(args.runs_dir, RUNS, args.quick)
     report, outcomes = Report("gpu"), {}
     for training in _trainings(args.quick):
         for precision in precisions:
@@ -170,19 +176,20 @@ def main(words: list[str] | None = None) -> int:
                 args.rounds or (1 if args.quick else 5),
                 args.steps or (2 if args.quick else 200),
             )
+            outcome.check_same_network()
             report.add(outcome, _comparisons(SHORT[precision]))
             outcomes[training.network, precision] = outcome
     times = {}
     if not args.no_training:
         for training in _trainings(args.quick):
             key = training.network, precisions[0]
-            times[key] = _time(training, precisions[0], args.runs_dir)
+            times[key] = _time(training, precisions[0], runs)
     described = {**machine.describe(), "gpu": gpu}
-    written = report.write(args.out, described)
+    written = report.write(out, described)
     if times:
-        written.append(args.out / "gpu_to_error.csv")
+        written.append(out / "gpu_to_error.csv")
         _write(written[-1], [{**row, "gpu": gpu} for row in times.values()])
-    written.append(args.out / "gpu.md")
+    written.append(out / "gpu.md")
     written[-1].write_text(f"{gpu}\n\n{table(outcomes, times)}\n", encoding="utf-8")
     print(f"\n{table(outcomes, times)}")
     for path in written:
@@ -228,16 +235,23 @@ def _write(path, rows):
 
 def _parser():
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__)
-    parser.add_argument("--rounds", type=int, help="turns of each contestant (default: 5)")
-    parser.add_argument("--steps", type=int, help="steps a turn (default: 200)")
+    parser.add_argument("--rounds", type=positive, help="turns of each contestant (default: 5)")
+    parser.add_argument("--steps", type=positive, help="steps a turn (default: 200)")
     parser.add_argument(
         "--no-training", action="store_true", help="leave out the time to the paper's error"
     )
-    parser.add_argument("--runs-dir", type=Path, default=Path("runs/gpu"), metavar="DIR")
-    parser.add_argument("--out", type=Path, default=Path("results/benchmarks/gpu"), metavar="DIR")
+    elsewhere = "with --quick a new temporary folder"
+    parser.add_argument(
+        "--runs-dir", type=Path, metavar="DIR",
+        help=f"where real training writes its runs (default: {RUNS}; {elsewhere})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR",
+        help=f"where the results go (default: {USUAL}; {elsewhere})",
+    )  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="on the CPU, tiny: does it work?")
     return parser
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

@@ -60,7 +60,7 @@ class Report:
                 self._compare(outcome, goal, say)
 
     def write(self, folder: Path, machine: dict) -> list[Path]:
-        """Writes the csv files, and `machine.json` beside them; returns their paths.
+        """Writes the csv files, and `<name>_machine.json` beside them; returns their paths.
 
         Every summary and ratio repeats the processor, so that a row taken elsewhere still says
         what it was measured on.
@@ -77,7 +77,7 @@ class Report:
                 path = folder / f"{self.name}{suffix}.csv"
                 _write_csv(path, rows)
                 written.append(path)
-        path = folder / "machine.json"
+        path = folder / f"{self.name}_machine.json"
         path.write_text(json.dumps(machine, indent=1) + "\n", encoding="utf-8")
         return [*written, path]
 

@@ -4,6 +4,7 @@ import argparse
 import sys
 from dataclasses import dataclass
 
+from benchmarks.flags import above_zero, positive, run
 from resnet_keras import accounting, architectures
 
 # Backward passes take about two thirds of a step, and the first gradients are there only when the
@@ -110,16 +111,20 @@ def main(words: list[str] | None = None) -> int:
     """Prints the table; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scaling", description=__doc__)
     parser.add_argument("--arch", default="resnet50")
-    parser.add_argument("--images-per-second", type=float, required=True, help="of one device")
-    parser.add_argument("--batch", type=int, default=256, help="images a device (default: 256)")
-    parser.add_argument("--devices-per-machine", type=int, default=8)
-    parser.add_argument("--inside", type=float, default=200, help="GB/s (default: 200)")
-    parser.add_argument("--between", type=float, default=25, help="GB/s (default: 25)")
-    parser.add_argument("--storage", type=float, default=2, help="GB/s a machine (default: 2)")
-    parser.add_argument("--image-kb", type=float, default=110, help="kB (default: 110)")
-    parser.add_argument("--decode-ms", type=float, default=2, help="a core and image (default: 2)")
-    parser.add_argument("--cores", type=int, default=96, help="a machine (default: 96)")
-    parser.add_argument("--devices", type=int, nargs="+", default=[1, 8, 64])
+    parser.add_argument("--images-per-second", type=above_zero, required=True, help="of one device")
+    parser.add_argument(
+        "--batch", type=positive, default=256, help="images a device (default: 256)"
+    )
+    parser.add_argument("--devices-per-machine", type=positive, default=8)
+    parser.add_argument("--inside", type=above_zero, default=200, help="GB/s (default: 200)")
+    parser.add_argument("--between", type=above_zero, default=25, help="GB/s (default: 25)")
+    parser.add_argument("--storage", type=above_zero, default=2, help="GB/s a machine (default: 2)")
+    parser.add_argument("--image-kb", type=above_zero, default=110, help="kB (default: 110)")
+    parser.add_argument(
+        "--decode-ms", type=above_zero, default=2, help="a core and image (default: 2)"
+    )
+    parser.add_argument("--cores", type=positive, default=96, help="a machine (default: 96)")
+    parser.add_argument("--devices", type=positive, nargs="+", default=[1, 8, 64])
     args = parser.parse_args(words)
     cluster = Cluster(
         images_per_second=args.images_per_second,
@@ -138,4 +143,4 @@ def main(words: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

@@ -121,7 +121,7 @@ def parse(
         if option is not None:
             raise UsageError(
                 f"{arch} has no shortcuts, so it takes no option. Received: option {option!r}. "
-                f"Leave it out, or take a residual network such as resnet{network.depth}"
+                f"Leave it out, or take a residual network such as {_with_shortcuts(network)}"
             )
         if projection != "conv_bn":
             raise UsageError(f"{arch} has no shortcuts, so it takes no projection {projection!r}")
@@ -137,6 +137,10 @@ def parse(
     return replace(
         network, option=option, projection=projection, bottleneck_stride=bottleneck_stride
     )
+
+
+def _with_shortcuts(network):
+    return "resnet34" if network.family == "vgg" else f"resnet{network.depth}"
 
 
 def _by_name(arch: str) -> Architecture:

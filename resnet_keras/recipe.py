@@ -251,7 +251,7 @@ class Recipe:
 
     @property
     def label(self) -> str:
-        """The export's name: `<arch>[-<option>][-average][-<dataset>, unless cifar10]`.
+        """The export's name: `<arch>[-<option>][-average][-v1.5][-<dataset>, unless cifar10]`.
 
         One path component: a data set's `/` and `:` become `_`.
         """

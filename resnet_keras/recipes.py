@@ -110,17 +110,19 @@ def for_batch(recipe: Recipe, batch_size: int) -> Recipe:
 
     With k times the batch the rate is k times as high and the schedule has a k-th of the steps,
     so as many epochs. Where k is above 1 the rate rises linearly, over the first eighteenth of
-    the steps, from what it was. A cycle rises by itself.
+    the steps, from what the recipe begins with. A cycle rises by itself.
 
     Raises:
-        UsageError: if the schedule gets too short for its drops.
+        UsageError: if there is no such batch, or the schedule gets too short for its drops.
     """
+    # The recipe says what is wrong with it.
+    batch_size = dataclasses.replace(recipe, batch_size=batch_size).batch_size
     k = batch_size / recipe.batch_size
     steps = max(1, round(recipe.steps / k))
     warmed = k > 1 and recipe.schedule == "drops"
     warm_up = {
         "warmup_steps": max(1, round(steps * WARM_UP_PART)),
-        "warmup_rate": recipe.learning_rate,
+        "warmup_rate": recipe.warmup_rate if recipe.warmup_steps else recipe.learning_rate,
         "warmup_shape": "linear",
     }
     return dataclasses.replace(

@@ -57,7 +57,9 @@ def test_names_are_one_path_component(dataset):
     assert name.startswith("resnet20-A")
 
 
-@pytest.mark.parametrize("name", [name for name, spec in FIELDS.items() if spec.metadata["low"]])
+@pytest.mark.parametrize(
+    "name", [name for name, spec in FIELDS.items() if spec.metadata["low"] is not None]
+)
 def test_bounds_are_enforced_below(name):
     kind, _ = value_type(FIELDS[name])
     low = FIELDS[name].metadata["low"] - 1

@@ -67,6 +67,19 @@ def test_a_smaller_batch_needs_no_warm_up():
     assert (deep.warmup_steps, deep.warmup_rate) == (800, 0.01)
 
 
+def test_the_deepest_rise_from_the_rate_they_begin_with():
+    # Section 4.2 found 0.1 too large for 110 layers at first.
+    deep = recipes.for_batch(recipes.make("paper", "resnet110"), 256)
+    assert (deep.learning_rate, deep.warmup_steps, deep.warmup_rate) == (0.2, 1_778, 0.01)
+    assert deep.warmup_shape == "linear"
+
+
+@pytest.mark.parametrize("size", [0, -4, 1.5])
+def test_there_is_no_such_batch(size):
+    with pytest.raises(UsageError, match=f"batch_size.*{size}"):
+        recipes.for_batch(Recipe("resnet20"), size)
+
+
 def test_a_cycle_rises_by_itself():
     recipe = recipes.for_batch(recipes.make("fast", "resnet20"), 512)
     assert (recipe.steps, recipe.learning_rate, recipe.warmup_steps) == (2_930, 0.8, 0)

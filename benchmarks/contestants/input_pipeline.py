@@ -35,7 +35,7 @@ def make(examples: int, batch: int, size: int = 32):
         std=(1.0, 1.0, 1.0),
         class_names=tuple(str(number) for number in range(10)),
     )
-    recipe = Recipe(arch="resnet20", batch_size=batch, steps=10_000_000)
+    recipe = Recipe(arch="resnet20", batch_size=batch, steps=10_000_000, flip=True)
     batches = training_batches(train, preprocessing, recipe)
     options = tf.data.Options()
     options.threading.private_threadpool_size = 1

@@ -1,6 +1,8 @@
 """Random crops of JPEGs on one core: the program's pipeline, or the decoder alone."""
 
+import atexit
 import os
+import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -71,6 +73,7 @@ def _photograph(number):
 
 def _pipeline(photographs, batch, size):
     folder = Path(tempfile.mkdtemp(prefix="jpeg-pipeline-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     paths = [folder / f"{number}.jpg" for number in range(len(photographs))]
     for path, data in zip(paths, photographs, strict=True):
         path.write_bytes(data)

@@ -35,7 +35,10 @@ def make(who: str, network: str, size: int, batch: int, precision: str, on_gpu: 
     if keras.backend.backend() == "jax":
         tf.config.set_visible_devices([], "GPU")  # or it would take the GPU's memory
     classes = keras_networks.CLASSES["cifar" if size == 32 else "imagenet"]
-    recipe = Recipe(arch=network, batch_size=batch, precision=precision, learning_rate=RATE)
+    # PyTorch has one device, too.
+    recipe = Recipe(
+        arch=network, batch_size=batch, precision=precision, learning_rate=RATE, devices=1
+    )
     machine = hardware.choose(recipe)
     if on_gpu and not keras.distribution.list_devices("gpu"):
         raise SystemExit(f"Keras' {keras.backend.backend()} backend sees no GPU")

@@ -31,7 +31,7 @@ def run(options: Options) -> Report:
         BATCH,
         labels=labels,
     )
-    steps = options.steps or (20 if options.quick else STEPS)
+    steps = options.steps or STEPS
     outcome = hold(
         f"input pipeline, {EXAMPLES:,} images, batch {BATCH}",
         [pipeline, training],
@@ -57,7 +57,7 @@ def _of_jpegs(report, options):
         )
         for name, who in ((JPEGS, "ours"), (DECODER, "decoder"))
     ]
-    steps = 4 if options.quick else options.steps or JPEG_STEPS
+    steps = options.steps or JPEG_STEPS
     title = f"{PHOTOGRAPHS} JPEGs of 500x375, random crops of 224, batch {CROPS}"
     outcome = hold(title, contestants, options.rounds, steps)
     report.add(outcome, [Goal((JPEGS,), DECODER, 0.8)])

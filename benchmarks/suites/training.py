@@ -58,14 +58,7 @@ def run(options: Options) -> Report:
             options.rounds,
             options.steps or STEPS[network],
         )
-        _check_sizes(outcome)
+        outcome.check_same_network()
         with_goals = GOALS if "mixed_bfloat16" in options.precisions else GOALS[:2]
         report.add(outcome, with_goals + TOLD)
     return report
-
-
-def _check_sizes(outcome):
-    """Makes sure that all trained the same network."""
-    sizes = {name: facts["parameters"] for name, facts in outcome.facts.items()}
-    if len(set(sizes.values())) > 1:
-        raise RuntimeError(f"the contestants do not train the same network: {sizes}")

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from resnet_keras.data.dataset import Dataset
-from resnet_keras.errors import UserError
 from resnet_keras.evaluation.answers import answers, check_views
 from resnet_keras.evaluation.images import load_test_set
 from resnet_keras.evaluation.measure import Measurement, Tally
@@ -117,12 +116,6 @@ def evaluate(
     predictor = open_predictor(path)
     check_views(predictor, views)
     data = load_test_set(predictor, dataset, data_dir, all_images, skip_corrupt)
-    preprocessing = predictor.description.preprocessing
-    if data.test.size not in (None, preprocessing.size):
-        raise UserError(
-            f"{path} takes images of {preprocessing.size[0]}x{preprocessing.size[1]} pixels, "
-            f"those of {data.name} have {data.test.size[0]}x{data.test.size[1]}"
-        )
     tally = Tally(len(data.class_names))
     for given, true in answers(predictor, data.test, views):
         tally.add(given, true)

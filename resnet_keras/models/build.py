@@ -54,7 +54,13 @@ def build(
     Raises:
         UsageError: for names and values that do not exist or do not go together.
     """
-    if not isinstance(arch, Architecture):
+    if isinstance(arch, Architecture):
+        if (option, projection, bottleneck_stride) != (None, "conv_bn", "1x1"):
+            raise UsageError(
+                f"an Architecture says all of {arch.label}: leave out option, projection and "
+                f"bottleneck_stride. Received: {option!r}, {projection!r}, {bottleneck_stride!r}"
+            )
+    else:
         arch = architectures.parse(arch, option, projection, bottleneck_stride)
     classes = arch.classes if classes is None else classes
     input_shape = _check_shape(input_shape, arch)

@@ -23,12 +23,14 @@ def test_who_is_entered():
         "PyTorch, bfloat16",
         "PyTorch, compiled, bfloat16",
     ]
-    assert [one.environment for one in entered[:2]] == [
-        {"KERAS_BACKEND": "jax"},
-        {"KERAS_BACKEND": "tensorflow"},
-    ]
+    backends = [one.environment["KERAS_BACKEND"] for one in entered[:2]]
+    assert backends == ["jax", "tensorflow"]
+    # Or the first to come would leave the others no memory.
+    assert entered[0].environment["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false"
+    assert entered[1].environment["TF_FORCE_GPU_ALLOW_GROWTH"] == "true"
     assert {one.images for one in entered} == {128}
-    assert {one.arguments.get("device", "cuda") for one in entered} == {"cuda"}
+    assert [one.arguments["on_gpu"] for one in entered[:2]] == [True, True]
+    assert [one.arguments["device"] for one in entered[2:]] == ["cuda", "cuda"]
 
 
 def test_when_an_error_was_reached():
@@ -49,6 +51,14 @@ def test_the_table_tells_measured_from_not_measured():
     rows = gpu.table({key: outcome}, {key: {**ran, "step": None}}).splitlines()[2:]
     assert rows[0].endswith("| not reached in 64,000 steps |") and rows[1].endswith("|  |")
     assert gpu.table({key: outcome}, {}).count("| not measured |") == 2
+
+
+def test_different_networks_are_no_contest():
+    outcome = Outcome("a contest", [], facts={"one": {"parameters": 5}, "two": {"parameters": 5}})
+    outcome.check_same_network()
+    outcome.facts["two"]["parameters"] = 6
+    with pytest.raises(RuntimeError, match=r"do not train the same network.*6"):
+        outcome.check_same_network()
 
 
 def test_without_a_gpu_nothing_is_measured(monkeypatch, capsys, tmp_path):

@@ -150,8 +150,10 @@ def test_an_ensemble_of_different_sizes_is_the_mean_of_probabilities(free, tmp_p
     second = network((48, 48), seed=1)
     save_keras_file(second, tmp_path / "second.keras", described(48, per_pixel=True))
     found = evaluate_ensemble([free[2], tmp_path / "second.keras"], None, None)
-    alone = evaluate(free[2], None, None)
-    assert found.members[0].measurement.top1_error == alone.measurement.top1_error
+    for member, path in zip(found.members, (free[2], tmp_path / "second.keras"), strict=True):
+        alone = evaluate(path, None, None).measurement
+        assert member.measurement.top1_error == alone.top1_error
+        assert member.measurement.loss == pytest.approx(alone.loss, rel=1e-6)
     large = [
         np.asarray(Image.fromarray(image).resize((48, 48), Image.BILINEAR))
         for image in few_digits.images

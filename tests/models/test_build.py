@@ -276,3 +276,11 @@ def test_refused(args, words):
     with pytest.raises(UsageError) as caught:
         build(**args)
     assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "given", [{"option": "B"}, {"projection": "average"}, {"bottleneck_stride": "3x3"}]
+)
+def test_an_architecture_says_all_of_itself(given):
+    with pytest.raises(UsageError, match="resnet8-A: leave out option"):
+        build(architectures.parse("resnet8"), **given)
