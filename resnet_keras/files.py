@@ -9,6 +9,9 @@ from pathlib import Path
 
 from resnet_keras.errors import UsageError, UserError
 
+# Most file systems allow 255; what is written beside its place has a longer name.
+LONGEST_NAME = 200
+
 
 @contextlib.contextmanager
 def written_whole(path: Path):
@@ -74,13 +77,16 @@ def remove_unfinished(folder: Path) -> None:
 
 
 def one_component(name: object, what: str) -> str:
-    """Returns a name that can be a folder's, alone: no path, not empty.
+    """Returns a name that can be a folder's, alone: no path, not empty, not too long.
 
     Raises:
         UsageError: if it cannot; `what` says whose name it is.
     """
     if not isinstance(name, str) or name in ("", ".", "..") or set(name) & set("/\\\0"):
         raise UsageError(f"{what} is one path component. Received: {name!r}")
+    length = len(os.fsencode(name))
+    if length > LONGEST_NAME:
+        raise UsageError(f"{what} has at most {LONGEST_NAME} bytes. Received: {length}")
     return name
 
 

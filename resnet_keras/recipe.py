@@ -365,4 +365,6 @@ def _number(spec, kind, value):
 
 
 def _spelled(value):
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    if isinstance(value, tuple):
+        return ",".join(map(str, value)) or "none"
+    return str(value)

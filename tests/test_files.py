@@ -6,10 +6,11 @@ import stat
 
 import pytest
 
-from resnet_keras.errors import UserError
+from resnet_keras.errors import UsageError, UserError
 from resnet_keras.files import (
     folder_written_whole,
     make_folder,
+    one_component,
     remove_unfinished,
     written_whole,
 )
@@ -162,3 +163,10 @@ def test_what_a_killed_process_was_writing_is_removed_and_nothing_else(tmp_path)
     remove_unfinished(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(others)
     remove_unfinished(tmp_path / "no such folder")
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\0", 5, "é" * 101])
+def test_what_is_no_name_of_a_folder(name):
+    with pytest.raises(UsageError, match="a run's name"):
+        one_component(name, "a run's name")
+    assert one_component("é" * 100, "a run's name") == "é" * 100

@@ -78,7 +78,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Runs it; prints the table, or the JSON object."""
     figure = Path(args.confusion)
-    if figure.suffix not in FIGURES:
+    if figure.suffix.lower() not in FIGURES:
         raise UsageError(f"--confusion is a file {' or '.join(FIGURES)}. Received: {figure}")
     paths = [*([args.path] if args.path else []), *args.ensemble]
     if not paths or (args.ensemble and len(paths) < 2):

@@ -72,6 +72,8 @@ def run(args: argparse.Namespace) -> None:
     from resnet_keras.models.keras_file import save_keras_file
     from resnet_keras.models.weight_files import read_weights
 
+    if _is_ours(path):
+        raise UsageError(f"{path} is a file of this program already: nothing is to be imported")
     weights = read_weights(path, network)
     layout = args.layout or recognise(weights, path)
     arch = architecture_of(args.arch, layout, weights, args.option, args.bottleneck_stride)
@@ -90,6 +92,15 @@ def run(args: argparse.Namespace) -> None:
     save_keras_file(model, out, _description(arch, preprocessing, path, layout))
     print(_summary(arch, layout, preprocessing), file=sys.stderr)
     print(out)
+
+
+def _is_ours(path):
+    from resnet_keras.models.keras_description import read_description
+
+    try:
+        return bool(read_description(path))
+    except UserError:
+        return False
 
 
 def _class_names(path, layout, classes):

@@ -1,6 +1,7 @@
 """`python -m resnet_keras reproduce`: the paper's comparisons, from runs to figures and tables."""
 
 import argparse
+import contextlib
 import shlex
 import sys
 from pathlib import Path
@@ -80,7 +81,10 @@ def run(args: argparse.Namespace) -> int:
         _list(experiment, planned, args)
         return 0
     from resnet_keras.experiments.runner import Places, launch
+    from resnet_keras.files import make_folder
 
+    # Not found out after hours of training.
+    make_folder(Path(args.results_dir))
     outcome = launch(planned, Places(Path(args.runs_dir), args.data_dir), args.jobs, _say)
     if outcome.stopped_by:
         _say("stopped; the same command goes on")
@@ -137,12 +141,11 @@ def _measured(args):
     from resnet_keras.errors import UserError
     from resnet_keras.reporting.runs import find_runs
 
+    found = []
     for folder in (Path(args.runs_dir), Path(args.results_dir) / "runs"):
-        try:
-            return find_runs(folder)[0]
-        except UserError:
-            continue
-    return []
+        with contextlib.suppress(UserError):
+            found += find_runs(folder)[0]
+    return found
 
 
 def _publish(experiment, planned, args):

@@ -6,7 +6,7 @@ import io
 import sys
 from pathlib import Path
 
-from resnet_keras.errors import UsageError
+from resnet_keras.errors import UsageError, UserError
 
 HELP = "Measure the standard deviation of each layer's response; draw it as in Fig. 7."
 
@@ -48,20 +48,15 @@ def run(args: argparse.Namespace) -> int:
     from resnet_keras.cli.backend import import_tensorflow
 
     import_tensorflow()
+    from resnet_keras.files import make_folder
     from resnet_keras.reporting.responses_figure import FOLDER, draw_responses
     from resnet_keras.reporting.tables import write_text
 
-    written = {}
-    for path in args.paths:
-        name = Path(path).resolve().name.removesuffix(".keras")
-        if name == "model":
-            name = Path(path).resolve().parent.name
-        if name in written:
-            raise UsageError(f"two networks are called {name}: {written[name]} and {path}")
+    make_folder(Path(args.out) / FOLDER)
+    for name, path in _named(args.paths).items():
         text, mean = _measured(path, args)
         target = Path(args.out) / FOLDER / f"{name}.csv"
         write_text(target, text)
-        written[name] = path
         print(f"{name}: mean over layers {mean:.2f} → {target}")
     figure, problems = draw_responses(args.out)
     for problem in problems:
@@ -70,12 +65,30 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _named(paths):
+    """Returns the paths by the name that each network's csv file gets."""
+    named = {}
+    for path in paths:
+        name = Path(path).resolve().name.removesuffix(".keras")
+        if name == "model":
+            name = Path(path).resolve().parent.name
+        if name in named:
+            raise UsageError(f"two networks are called {name}: {named[name]} and {path}")
+        named[name] = path
+    return named
+
+
 def _measured(path, args):
     from resnet_keras.data.load import load_for
     from resnet_keras.evaluation.responses import open_network, responses
     from resnet_keras.recipe import Recipe
 
     model, description = open_network(path)
+    if not description.card.get("recipe"):
+        raise UserError(
+            f"{path} does not say what it was trained for: responses are measured on the images of "
+            "a run of this program, or of its .keras file"
+        )
     recipe = Recipe.from_json(description.card["recipe"])
     dataset = load_for(recipe, args.data_dir)
     images = dataset.test if args.split == "test" else dataset.train

@@ -13,6 +13,8 @@ from resnet_keras.reporting.runs import Run
 ASSUMED = 20e9
 # An evaluation is the forward pass alone, about a third of a training step's work.
 EVALUATION_COST = 1 / 3
+# A few steps are as fast as their tracing and their first reads.
+ENOUGH_STEPS = 100
 TEST_IMAGES = {"cifar10": 10_000, "cifar100": 10_000, "digits": 360, "imagenet2012": 50_000}
 
 
@@ -28,7 +30,8 @@ def estimate(recipe: Recipe, steps_done: int, measured: Sequence[Run]) -> Estima
     """Estimates the rest of a run.
 
     The measured run whose cost an image is nearest lends its images a second, scaled by
-    multiply-adds. Runs with the same precision come first, if one is asked for.
+    multiply-adds; of several the first. Those of a few steps do not count, and runs with the same
+    precision come first, if one is asked for.
 
     Args:
         recipe: of the run.
@@ -36,7 +39,11 @@ def estimate(recipe: Recipe, steps_done: int, measured: Sequence[Run]) -> Estima
         measured: other runs, with at least one row each.
     """
     cost = multiply_adds(recipe)
-    known = [run for run in measured if run.metrics["images_per_second"].max() > 0]
+    known = [
+        run
+        for run in measured
+        if run.step >= ENOUGH_STEPS and run.metrics["images_per_second"].max() > 0
+    ]
     same = [run for run in known if run.recipe.precision == recipe.precision]
     if recipe.precision != "auto" and same:
         known = same

@@ -21,6 +21,10 @@ def read_description(path: Path) -> Description:
     path = Path(path)
     try:
         if not path.is_file():
+            if path.is_dir():
+                inside = path / "model.keras"
+                hint = f"; there is {inside}" if inside.is_file() else ""
+                raise UserError(f"{path} is a folder; a .keras file is needed{hint}")
             raise UserError(f"there is no file {path}")
         with zipfile.ZipFile(path) as archive:
             values = json.loads(archive.read(MEMBER))

@@ -40,6 +40,8 @@ def read_weights(path: Path | str, arch: Architecture) -> dict[str, np.ndarray]:
     """
     path = Path(path)
     if not path.is_file():
+        if path.is_dir():
+            raise UserError(f"{path} is a folder; a file of weights is needed")
         raise UserError(f"there is no file {path}")
     if path.suffix in import_applications.SUFFIXES:
         return import_applications.read(path, arch)
@@ -67,6 +69,14 @@ def _read_safetensors(path):
 
 
 def _read_torch(path):
+    with open(path, "rb") as file:
+        begin = file.read(2)
+    # A zip archive since PyTorch 1.6, a pickle before.
+    if begin != b"PK" and begin[:1] != b"\x80":
+        raise UserError(
+            f"{path} is no file of weights: .pth and .pt of PyTorch, .safetensors, .npz, and .h5 "
+            "of keras.applications are"
+        )
     torch = _imported("torch", path)
     version = tuple(int(part) for part in re.findall(r"\d+", torch.__version__)[:2])
     if version < _TORCH:

@@ -36,9 +36,17 @@ class Shown:
 
 
 def trained_as_the_paper(groups: Iterable[Group]) -> list[Group]:
-    """Returns those trained as the paper did, if for a shorter time: by drops, on all images."""
-    return [
+    """Returns those trained as the paper did, if for a shorter time: from random weights, by drops,
+    on all images.
+
+    A network alone on somebody's own images is no comparison of the paper's; several are.
+    """
+    chosen = [
         group
         for group in groups
-        if group.recipe.schedule == "drops" and group.recipe.validation_size == 0
+        if group.recipe.schedule == "drops"
+        and group.recipe.validation_size == 0
+        and group.recipe.train_from is None
     ]
+    on_files = {group.network for group in chosen if group.recipe.dataset == "folder"}
+    return [group for group in chosen if group.recipe.dataset != "folder" or len(on_files) > 1]

@@ -34,6 +34,8 @@ SPLITS = ("train", "test")
 # From this part of the schedule on, everything measured lies inside the axes; what comes before
 # may start at 90 % and would press the rest flat. The paper cuts at 20 %.
 ALWAYS_SHOWN_FROM = 0.25
+# Inches that the numbers and the name of the lower axis take.
+BELOW_AXES = 0.48
 TOPS = (1, 2, 5, 10, 15, 20, 25, 30, 40, 50, 60, 80, 100)
 
 
@@ -88,12 +90,42 @@ def draw_errors(
     axes.grid(axis="y", color="0.9", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.set_title(title, fontsize=11, **LITERAL)
-    legend = axes.legend(
-        loc="best", fontsize=8, framealpha=0.9, handlelength=2.6,
-        title=f"{splits[-1]} error, the last iterate's", title_fontsize=8, alignment="left",
-    )  # fmt: skip
+    _draw_legend(axes, f"{splits[-1]} error, the last iterate's")
+
+
+def _draw_legend(axes, title):
+    from matplotlib.transforms import ScaledTranslation
+
+    """Draws it where no curve is, or below the axes if they are everywhere."""
+    look = {
+        "fontsize": 8, "framealpha": 0.9, "handlelength": 2.6, "title": title,
+        "title_fontsize": 8, "alignment": "left",
+    }  # fmt: skip
+    legend = _literal(axes.legend(loc="best", **look))
+    if _covers_a_curve(axes, legend):
+        figure = axes.figure
+        height = legend.get_window_extent().height / figure.dpi
+        figure.set_figheight(figure.get_figheight() + height)
+        below = ScaledTranslation(0, -BELOW_AXES, figure.dpi_scale_trans)
+        place = {"bbox_to_anchor": (0, 0), "bbox_transform": axes.transAxes + below}
+        _literal(axes.legend(loc="upper left", borderaxespad=0, **place, **look))
+
+
+def _literal(legend):
     for text in legend.get_texts():
         text.set_parse_math(False)
+    return legend
+
+
+def _covers_a_curve(axes, legend):
+    axes.figure.draw_without_rendering()
+    box = legend.get_window_extent()
+    return any(
+        box.contains(*point)
+        for line in axes.get_lines()
+        if (line.get_gid() or "").startswith(("test", "train", "validation", "unfinished"))
+        for point in axes.transData.transform(line.get_xydata())
+    )
 
 
 def top_limit(groups: Sequence[Group], splits: Sequence[str] = SPLITS) -> float:

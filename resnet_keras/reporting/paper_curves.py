@@ -31,9 +31,10 @@ def paper_curve(network: str, split: str):
 
 
 def has_paper_curve(group: Group) -> bool:
-    """Whether Fig. 6 has a curve of the group's network, on the group's data set."""
-    on_cifar = group.recipe.dataset == "cifar10"
-    return on_cifar and paper_curve(group.network, "test") is not None
+    """Whether Fig. 6 has a curve of the group's network, on the group's data set, by a schedule of
+    which the same part can be told."""
+    comparable = group.recipe.dataset == "cifar10" and group.recipe.schedule == "drops"
+    return comparable and paper_curve(group.network, "test") is not None
 
 
 @functools.cache

@@ -184,7 +184,8 @@ def _run(run):
     listed = "".join(
         f"<dt>{name}</dt><dd>{html.escape(value)}</dd>" for name, value in facts.items()
     )
-    command = html.escape(train_command(run.recipe, run.name))
+    data_dir = (run.config.get("places") or {}).get("data_dir")
+    command = html.escape(train_command(run.recipe, run.name, data_dir))
     return (
         f"<details><summary>{html.escape(run.name)}: {state}</summary>\n"
         f"<pre>{command}</pre>\n<dl>{listed}</dl></details>"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from resnet_keras.errors import UserError
 from resnet_keras.reporting.error_axes import STYLES
-from resnet_keras.reporting.figure_file import LITERAL, new_figure, save
+from resnet_keras.reporting.figure_file import new_figure, save
+from resnet_keras.reporting.footnote import write_footnotes
 
 COLUMNS = ("network", "index", "layer", "std", "images", "split")
 # Read off Fig. 7: the mean over a network's layers.
@@ -100,12 +101,11 @@ def responses_figure(tables: Sequence):
         axes.grid(axis="y", color="0.9", linewidth=0.6)
     for text in upper.legend(fontsize=8, framealpha=0.9).get_texts():
         text.set_parse_math(False)
-    figure.tight_layout(rect=(0, 0.05, 1, 1))
-    figure.text(0.012, 0.012, _note(tables), fontsize=7.5, color="0.25", linespacing=1.3, **LITERAL)
+    write_footnotes(figure, _notes(tables))
     return figure
 
 
-def _note(tables):
+def _notes(tables):
     where = sorted({f"{int(t['images'].iloc[0]):,} {t['split'].iloc[0]} images" for t in tables})
     parts = [
         "Output of each 3x3 convolution after batch normalization, before ReLU or addition, over "
@@ -115,5 +115,5 @@ def _note(tables):
         steps = sorted({int(t["recipe_steps"].iloc[0]) for t in tables})
         if steps != [64_000]:
             ours = " and ".join(f"{value:,}" for value in steps)
-            parts.append(f"\nSchedules of {ours} iterations; the paper's 64,000.")
-    return " ".join(parts).replace(" \n", "\n")
+            parts.append(f"Schedules of {ours} iterations; the paper's 64,000.")
+    return parts

@@ -73,6 +73,7 @@ def read_run(path: str | os.PathLike) -> Run:
     path = Path(path)
     if not (path / CONFIG).is_file():
         what = f"holds no {CONFIG}" if path.is_dir() else "does not exist"
+        what = "is a file" if path.is_file() else what
         raise UserError(f"{path} is no folder of a run: it {what}. Name one such as runs/NAME")
     try:
         config = json.loads((path / CONFIG).read_text(encoding="utf-8"))
@@ -128,7 +129,7 @@ def find_runs(runs_dir: str | os.PathLike) -> tuple[list[Run], list[str]]:
     return runs, problems
 
 
-def train_command(recipe: Recipe, name: str) -> str:
+def train_command(recipe: Recipe, name: str, data_dir: str | None = None) -> str:
     """Returns the command line that makes a run of an equal recipe under that name.
 
     What equals `Recipe`'s defaults is left out; the warm-up is always named, since the recipe
@@ -147,4 +148,5 @@ def train_command(recipe: Recipe, name: str) -> str:
         else:
             items = value if isinstance(value, tuple) else (value,)
             words.extend([f"--{flag}", ",".join(map(str, items))])
-    return shlex.join([*words, "--name", name])
+    data = ["--data-dir", data_dir] if data_dir else []
+    return shlex.join([*words, *data, "--name", name])

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from resnet_keras import accounting
-from resnet_keras.errors import UserError
+from resnet_keras.files import make_folder, written_whole
 from resnet_keras.reporting.groups import Group, mean_and_std
 from resnet_keras.reporting.paper_numbers import reported
 
@@ -149,14 +149,9 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         UserError: if that cannot be done.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
+    with written_whole(path) as beside:
         beside.write_text(text, encoding="utf-8")
-        os.replace(beside, path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def _row_types():

@@ -110,6 +110,16 @@ def test_what_cannot_work(cifar_file, tmp_path, capsys):
     text = tmp_path / "weights.npz"
     text.write_text("hello")
     same = tmp_path / "same.keras"
+    from resnet_keras.artefact import Description
+    from resnet_keras.models.build import build
+    from resnet_keras.models.import_weights import preprocessing_of
+    from resnet_keras.models.keras_file import save_keras_file
+
+    ours = tmp_path / "ours.keras"
+    empty = Description(preprocessing_of("cifar", tuple("0123456789")), {})
+    save_keras_file(build("resnet8"), ours, empty)
+    prose = tmp_path / "README.md"
+    prose.write_text("# Read me")
     for status, told, *words in (
         (2, "unknown architecture 'resnet51'", cifar_file, "--arch", "resnet51"),
         (2, "ends in .keras", cifar_file, "--arch", "resnet8", "--out", "x.h5"),
@@ -127,6 +137,9 @@ def test_what_cannot_work(cifar_file, tmp_path, capsys):
         (1, "cannot write", cifar_file, "--arch", "resnet8", "--out", tmp_path / "no" / "x.keras"),
         (1, f"{text}: cannot read", text, "--arch", "resnet8"),
         (1, "there is no file", tmp_path / "nothing.npz", "--arch", "resnet8"),
+        (1, "is a folder", tmp_path, "--arch", "resnet8"),
+        (1, "is no file of weights: .pth", prose, "--arch", "resnet8"),
+        (2, "of this program already", ours, "--arch", "resnet8"),
         (2, "keras.applications has", same, "--arch", "resnet18"),
     ):  # fmt: skip
         same.touch()

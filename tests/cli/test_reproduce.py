@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from resnet_keras.cli import evaluate, reproduce
-from resnet_keras.errors import UsageError
+from resnet_keras.errors import UsageError, UserError
 from resnet_keras.experiments import runner
 from resnet_keras.experiments.catalogue import get
 from resnet_keras.experiments.plan import plan
@@ -157,3 +157,10 @@ def test_end_to_end_on_digits(tmp_path):
     assert (tmp_path / "out" / "fig7.png").exists()
     # Again: all is done already, and takes no time.
     assert run(tmp_path, "plain-vs-residual", *flags) == 0
+
+
+def test_a_results_folder_that_cannot_be_is_said_before_anything_is_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(runner, "launch", lambda *_: pytest.fail("it ran"))
+    (tmp_path / "results").touch()
+    with pytest.raises(UserError, match=r"cannot make the folder .*results"):
+        run(tmp_path, "plain-vs-residual")

@@ -42,3 +42,11 @@ def test_multiply_adds_of_the_papers_networks():
     assert multiply_adds(RECIPE) == pytest.approx(40.6e6, rel=0.01)
     imagenet = recipes.Recipe(arch="resnet50", dataset="imagenet2012", image_size=224)
     assert multiply_adds(imagenet) == pytest.approx(3.8e9, rel=0.03)
+
+
+def test_runs_of_a_few_steps_say_nothing(tmp_path):
+    few = read_run(make_run(tmp_path, scale=50 / 64_000, drops=()))
+    assert few.step == 50
+    kept = read_run(make_run(tmp_path, "plain56"))
+    assert "assumed" in estimate(RECIPE, 0, [few]).basis
+    assert estimate(RECIPE, 0, [few, kept]).basis.startswith("plain56-seed0-x0.1")

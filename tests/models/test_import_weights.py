@@ -307,9 +307,11 @@ def test_files_that_are_refused(tmp_path, suffix, write, told):
 
 
 def test_no_file(tmp_path):
-    for path in (tmp_path, tmp_path / "absent.npz"):
-        with pytest.raises(UserError, match=f"there is no file {path}"):
-            read_weights(path, parse("resnet8"))
+    absent = tmp_path / "absent.npz"
+    with pytest.raises(UserError, match=f"there is no file {absent}"):
+        read_weights(absent, parse("resnet8"))
+    with pytest.raises(UserError, match=f"{tmp_path} is a folder; a file"):
+        read_weights(tmp_path, parse("resnet8"))
 
 
 def test_npz(tmp_path):
@@ -325,14 +327,14 @@ def test_a_package_that_is_missing(tmp_path, monkeypatch, suffix, package):
     for name in (package, f"{package}.numpy"):
         monkeypatch.setitem(sys.modules, name, None)
     path = tmp_path / f"w{suffix}"
-    path.touch()
+    path.write_bytes(b"PK")
     with pytest.raises(UserError, match=f"needs {package}: pip install .*{package}"):
         read_weights(path, parse("resnet8"))
 
 
 def test_a_pytorch_that_can_be_made_to_run_code(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", types.SimpleNamespace(__version__="2.5.1+cpu"))
-    (tmp_path / "w.pth").touch()
+    (tmp_path / "w.pth").write_bytes(b"\x80\x02")
     with pytest.raises(UserError, match=r"w.pth: PyTorch 2.5.1.*torch>=2.6"):
         read_weights(tmp_path / "w.pth", parse("resnet8"))
 

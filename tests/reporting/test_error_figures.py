@@ -66,6 +66,18 @@ def test_a_network_that_degrades_stays_in_sight_and_its_legend_off_it(tmp_path):
     assert not any(box.contains(*point) for point in points)
 
 
+def test_a_legend_goes_below_where_curves_are_everywhere(tmp_path):
+    specs = [{"name": f"{index}", "final": 10.0 + 8 * index, "decay": index} for index in range(6)]
+    figure = one_panel(groups(tmp_path, *specs), "x")
+    axes = figure.axes[0]
+    figure.canvas.draw()
+    legend, inside = axes.get_legend().get_window_extent(), axes.get_window_extent()
+    below = axes.xaxis.label.get_window_extent()
+    assert legend.y1 < below.y0 < inside.y0
+    assert legend.y0 > 0 and legend.x1 < figure.bbox.x1
+    assert inside.height > 2.5 * figure.dpi  # the figure grew; the axes did not shrink
+
+
 def test_a_network_that_failed_is_told_and_not_drawn(tmp_path):
     # As the paper does with plain-110, "higher than 60 %".
     specs = ({"arch": "plain20"}, {"arch": "plain110", "final": 70.0}, {"arch": "resnet20"})

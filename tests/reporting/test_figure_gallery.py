@@ -2,6 +2,7 @@
 
 from resnet_keras.reporting.figure_gallery import draw_figures
 from resnet_keras.reporting.runs import read_run
+from resnet_keras.reporting.table_gallery import write_tables
 from tests.made_up_runs import make_run
 
 
@@ -36,3 +37,17 @@ def test_two_sets_of_one_length_are_two_files(tmp_path):
     shown = draw_figures(runs, tmp_path / "results", ("plain_vs_residual",))
     assert len({one.path for one in shown}) == 3
     assert all(one.path.exists() for one in shown)
+
+
+def test_somebodys_own_images_are_no_evidence_of_the_papers(tmp_path):
+    own = {"dataset": "folder", "augmentation": "scale", "image_size": 64}
+    alone = read_run(make_run(tmp_path / "runs", "resnet18", **own))
+    tuned = read_run(
+        make_run(tmp_path / "runs", "resnet20", name="tuned", train_from="a.keras", **own)
+    )
+    results = tmp_path / "results"
+    assert draw_figures([alone, tuned], results) == []
+    assert [one.path.stem for one in write_tables([alone, tuned], results)] == ["all"]
+    # Two networks on the same images are the comparison that somebody made.
+    other = read_run(make_run(tmp_path / "runs", "plain18", **own))
+    assert [one.path.stem for one in draw_figures([alone, other, tuned], results)] == ["fig4"]

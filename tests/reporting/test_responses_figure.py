@@ -28,7 +28,7 @@ def test_by_layer_and_sorted(tmp_path):
 
 def test_says_on_which_images_and_schedules(tmp_path):
     figure = responses_figure([read_responses(write(tmp_path / "a.csv", "x", [1.0]))])
-    text = " ".join(text.get_text() for text in figure.texts)
+    text = " ".join(" ".join(text.get_text() for text in figure.texts).split())
     assert "2,000 train images" in text
     assert "6,400 iterations; the paper's 64,000" in text
 

@@ -104,3 +104,14 @@ def test_defaults_are_left_out_of_the_command():
     command = train_command(Recipe(arch="resnet20"), "it")
     assert command == "python -m resnet_keras train --arch resnet20 --warmup-steps 0 --name it"
     assert "--seed 2" in train_command(dataclasses.replace(Recipe(arch="resnet20"), seed=2), "it")
+
+
+def test_the_command_says_where_the_data_are_if_the_run_did():
+    command = train_command(Recipe(arch="resnet18", dataset="folder"), "it", "my photos")
+    assert command.endswith("--data-dir 'my photos' --name it")
+
+
+def test_a_file_is_no_folder_of_a_run(tmp_path):
+    (tmp_path / "README.md").touch()
+    with pytest.raises(UserError, match=r"README\.md is no folder of a run: it is a file"):
+        read_run(tmp_path / "README.md")
