@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 
 from benchmarks import machine
-from benchmarks.flags import out_folder, positive, run
+from benchmarks.flags import out_folder, run
 from benchmarks.options import Options
+from resnet_keras.cli.whole_number import positive
 
 USUAL = Path("results/benchmarks")
 SUITES = ("training", "input", "inference", "depth", "start")

@@ -10,13 +10,6 @@ from pathlib import Path
 from resnet_keras.errors import UserError
 
 
-def positive(text: str) -> int:
-    """Reads a whole number from 1 on, for argparse."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"a whole number from 1 on is needed, not {text!r}")
-    return int(text)
-
-
 def above_zero(text: str) -> float:
     """Reads a finite number above 0, for argparse."""
     try:

@@ -6,6 +6,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from resnet_keras.cli.whole_number import positive
 from resnet_keras.errors import UsageError
 from resnet_keras.experiments.catalogue import EXPERIMENTS, get
 from resnet_keras.experiments.plan import OTHER, is_other, plan, state, steps_done
@@ -24,10 +25,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("experiment", metavar="EXPERIMENT", help="see below")
     parser.add_argument(
-        "--seeds", type=_positive, default=1, metavar="N", help="runs a network (default: 1)"
+        "--seeds", type=positive, default=1, metavar="N", help="runs a network (default: 1)"
     )
     parser.add_argument(
-        "--jobs", type=_positive, default=1, metavar="N", help="runs at a time (default: 1)"
+        "--jobs", type=positive, default=1, metavar="N", help="runs at a time (default: 1)"
     )
     parser.add_argument(
         "--steps-scale", type=float, default=1.0, metavar="X",
@@ -43,7 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     values = parser.add_argument_group("values of every recipe, over those it brings")
     values.add_argument("--dataset", metavar="NAME", help="instead of the paper's: digits, …")
     values.add_argument("--precision", metavar="NAME", help="float32 or mixed_bfloat16")
-    values.add_argument("--eval-every", type=_positive, metavar="N", help="steps between rows")
+    values.add_argument("--eval-every", type=positive, metavar="N", help="steps between rows")
     places = parser.add_argument_group("places")
     places.add_argument(
         "--data-dir", metavar="DIR",
@@ -197,9 +198,3 @@ def _only(experiment, texts):
 
 def _say(text):
     print(text, file=sys.stderr, flush=True)
-
-
-def _positive(text):
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"a whole number from 1 on is needed, not {text!r}")
-    return int(text)

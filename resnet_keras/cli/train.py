@@ -5,6 +5,7 @@ import argparse
 from resnet_keras.cli import several
 from resnet_keras.cli.backend import import_tensorflow
 from resnet_keras.cli.recipe_flags import add_recipe_flags, recipe_from
+from resnet_keras.cli.whole_number import positive
 from resnet_keras.files import one_component
 
 HELP = "Train a network, export it and measure the export."
@@ -41,7 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     places.add_argument(
         "--checkpoint-every",
-        type=_positive,
+        type=positive,
         metavar="N",
         help="steps between checkpoints (default: as many as take about two minutes)",
     )
@@ -75,9 +76,3 @@ def run(args: argparse.Namespace) -> int:
         return _SIGNAL_STATUS + result.stopped_by
     print(f"test error: {result.test_error:.2f} %")
     return 0
-
-
-def _positive(text):
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"a whole number from 1 on is needed, not {text!r}")
-    return int(text)

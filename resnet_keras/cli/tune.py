@@ -6,6 +6,7 @@ import sys
 
 from resnet_keras.cli.backend import import_tensorflow
 from resnet_keras.cli.recipe_flags import add_recipe_flags, recipe_from
+from resnet_keras.cli.whole_number import positive
 from resnet_keras.errors import UsageError, unknown
 from resnet_keras.files import one_component
 
@@ -22,7 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--tuner", default="hyperband", metavar="|".join(TUNERS), help="default: hyperband"
     )
     search.add_argument(
-        "--trials", type=_positive, default=20, metavar="N", help="at most so many (default: 20)"
+        "--trials", type=positive, default=20, metavar="N", help="at most so many (default: 20)"
     )
     search.add_argument(
         "--space", metavar="FILE", help="what to search, in TOML (default: see --print-space)"
@@ -34,7 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--network", action="store_true", help="search the table [network] of the space as well"
     )
     search.add_argument(
-        "--max-failed", type=_positive, default=3, metavar="N",
+        "--max-failed", type=positive, default=3, metavar="N",
         help="end after so many failed trials in a row (default: 3)",
     )  # fmt: skip
     places = parser.add_argument_group("places")
@@ -93,9 +94,3 @@ def run(args: argparse.Namespace) -> int:
 
 def _say(text):
     print(text, file=sys.stderr, flush=True)
-
-
-def _positive(text):
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"a whole number from 1 on is needed, not {text!r}")
-    return int(text)

@@ -94,9 +94,9 @@ def draw_errors(
 
 
 def _draw_legend(axes, title):
+    """Draws it where no curve is, or below the axes if they are everywhere."""
     from matplotlib.transforms import ScaledTranslation
 
-    """Draws it where no curve is, or below the axes if they are everywhere."""
     look = {
         "fontsize": 8, "framealpha": 0.9, "handlelength": 2.6, "title": title,
         "title_fontsize": 8, "alignment": "left",
@@ -123,7 +123,7 @@ def _covers_a_curve(axes, legend):
     return any(
         box.contains(*point)
         for line in axes.get_lines()
-        if (line.get_gid() or "").startswith(("test", "train", "validation", "unfinished"))
+        if (line.get_gid() or "").startswith(("test", "train", "unfinished"))
         for point in axes.transData.transform(line.get_xydata())
     )
 

@@ -75,9 +75,7 @@ def cut_back(path: Path, step: int) -> int | None:
         whole = [line for line in lines[1:] if line.endswith("\n")]
         kept = [line for line in whole if int(line.split(",")[0]) <= step]
     except (OSError, ValueError) as error:
-        raise UserError(
-            f"cannot read {path}: {error}. Mend it, or move it away to go on without its rows"
-        ) from error
+        raise _unreadable(path, error) from error
     with written_whole(path) as beside:
         beside.write_text(",".join(COLUMNS) + "\n" + "".join(kept), encoding="utf-8")
     return int(kept[-1].split(",")[0]) if kept else None
@@ -98,9 +96,13 @@ def read(path: Path) -> list[Row]:
                 for cells in csv.DictReader(file)
             ]
     except (OSError, KeyError, TypeError, ValueError) as error:
-        raise UserError(
-            f"cannot read {path}: {error}. Mend it, or move it away to go on without its rows"
-        ) from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path, error):
+    return UserError(
+        f"cannot read {path}: {error}. Mend it, or move it away to go on without its rows"
+    )
 
 
 def _number(cell):

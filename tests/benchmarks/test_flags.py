@@ -7,14 +7,15 @@ import pytest
 
 from benchmarks import __main__ as suites
 from benchmarks import flags, gpu, scaling
+from resnet_keras.cli.whole_number import positive
 from resnet_keras.errors import UserError
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "", "x", "²"])
 def test_whole_numbers_begin_at_one(text):
     with pytest.raises(argparse.ArgumentTypeError, match="from 1 on"):
-        flags.positive(text)
-    assert flags.positive("12") == 12
+        positive(text)
+    assert positive("12") == 12
 
 
 @pytest.mark.parametrize("text", ["0", "-0.5", "nan", "inf", "", "x"])
