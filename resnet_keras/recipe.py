@@ -181,6 +181,12 @@ class Recipe:
         default="all",
         choices=("all", "kernels"),
     )
+    muon: float = setting(
+        "Muon instead of SGD for the kernels of convolutions: times the learning rate, the part of "
+        "its length that a kernel moves in a step; 0 for SGD",
+        default=0.0,
+        low=0.0,
+    )
     label_smoothing: float = setting(
         "part of a label's weight that is shared out among all classes alike",
         default=0.0,

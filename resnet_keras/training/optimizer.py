@@ -1,9 +1,10 @@
-"""SGD with weight decay as the paper means it."""
+"""SGD with weight decay as the paper means it, and Muon for the kernels of convolutions."""
 
 import keras
 
 from resnet_keras.errors import unknown
 from resnet_keras.recipe import Recipe
+from resnet_keras.training.muon import frobenius_norm, orthogonalized
 from resnet_keras.training.schedule import keras_schedule
 
 DECAY_ON = ("all", "kernels")
@@ -20,11 +21,17 @@ class SGD(keras.optimizers.SGD):
     differ: `regularizers.L2(1e-4)` has the gradient `2e-4 * weight` and shows in the loss, and
     `SGD(weight_decay=1e-4)` takes it off outside the momentum, which is about a tenth of it.
 
+    With `muon` the kernels of convolutions take another step, whose length is a part of their own:
+    `v = momentum * v + gradient`, `weight = weight - rate * (decay * weight + muon * |weight| *
+    muon.orthogonalized(v))`; Nesterov's takes `gradient + momentum * v` for the last `v`.
+
     Args:
         decay: the factor; 0 for none.
         decay_on: `"all"` variables, as the frameworks did by default, or `"kernels"` of
             convolutions and dense layers alone.
         backbone_rate: factor of the rate for all variables but those of the last layer.
+        muon: times the rate, the part of its length by which a convolution's kernel moves in a
+            step; 0 for SGD.
         **kwargs: as for `keras.optimizers.SGD`.
 
     Raises:
@@ -37,6 +44,7 @@ class SGD(keras.optimizers.SGD):
         decay=0.0,
         decay_on="all",
         backbone_rate=1.0,
+        muon=0.0,
         name="SGD",
         **kwargs,
     ):
@@ -46,6 +54,7 @@ class SGD(keras.optimizers.SGD):
         self.decay = float(decay)
         self.decay_on = decay_on
         self.backbone_rate = float(backbone_rate)
+        self.muon = float(muon)
 
     def decays(self, variable) -> bool:
         """Whether weight decay applies to a variable."""
@@ -59,6 +68,10 @@ class SGD(keras.optimizers.SGD):
             return 1.0
         return self.backbone_rate
 
+    def orthogonalizes(self, variable) -> bool:
+        """Whether Muon moves a variable: the kernel of a convolution."""
+        return self.muon > 0 and len(variable.shape) == 4
+
     def _path(self, variable):
         if not isinstance(variable, keras.Variable):
             # TensorFlow's `update_step` is handed the variable inside Keras'.
@@ -67,12 +80,29 @@ class SGD(keras.optimizers.SGD):
 
     def update_step(self, gradient, variable, learning_rate):
         """Takes one step on one variable, decay included."""
-        if self.decay and self.decays(variable):
-            gradient = gradient + self.decay * keras.ops.convert_to_tensor(variable)
+        decay = self.decay if self.decays(variable) else 0.0
         factor = self.rate_factor(variable)
         if factor != 1.0:
             learning_rate = learning_rate * factor
+        if self.orthogonalizes(variable):
+            self._muon_step(gradient, variable, learning_rate, decay)
+            return
+        if decay:
+            gradient = gradient + decay * keras.ops.convert_to_tensor(variable)
         super().update_step(gradient, variable, learning_rate)
+
+    def _muon_step(self, gradient, variable, learning_rate, decay):
+        rate = keras.ops.cast(learning_rate, variable.dtype)
+        gradient = keras.ops.cast(gradient, variable.dtype)
+        weight = keras.ops.convert_to_tensor(variable)
+        direction = gradient
+        if self.momentum:
+            slot = self.momentums[self._get_variable_index(variable)]
+            velocity = self.momentum * keras.ops.convert_to_tensor(slot) + gradient
+            self.assign(slot, velocity)
+            direction = gradient + self.momentum * velocity if self.nesterov else velocity
+        move = self.muon * frobenius_norm(weight) * orthogonalized(direction)
+        self.assign(variable, weight - rate * (decay * weight + move))
 
     def get_config(self):
         """Returns the arguments, for saving."""
@@ -81,6 +111,7 @@ class SGD(keras.optimizers.SGD):
             "decay": self.decay,
             "decay_on": self.decay_on,
             "backbone_rate": self.backbone_rate,
+            "muon": self.muon,
         }
 
 
@@ -91,6 +122,7 @@ def make_optimizer(recipe: Recipe) -> SGD:
         decay=recipe.decay,
         decay_on=recipe.decay_on,
         backbone_rate=recipe.backbone_rate,
+        muon=recipe.muon,
         momentum=recipe.momentum,
         nesterov=recipe.nesterov,
         use_ema=recipe.ema > 0,

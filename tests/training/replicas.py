@@ -47,13 +47,14 @@ RECIPE = {
     "lighting": 0.1,
     "eval_every": 1,
 }
-# Between them both kinds of shortcut, momentum, decay and loss, and averaged weights.
+# Between them both kinds of shortcut, momentum, decay, step and loss, and averaged weights.
 VARIANTS = {
     "A": {"option": "A"},
     "B": {
         "option": "B",
         "nesterov": True,
         "decay_on": "kernels",
+        "muon": 1.0,
         "label_smoothing": 0.1,
         "ema": 0.5,
     },

@@ -1,4 +1,4 @@
-"""SGD with the paper's weight decay, against NumPy in float64."""
+"""SGD with the paper's weight decay, and Muon's step, against NumPy in float64."""
 
 import keras
 import numpy as np
@@ -9,6 +9,7 @@ from resnet_keras.errors import UsageError
 from resnet_keras.models.batch_norm import BatchNormalization
 from resnet_keras.recipe import Recipe
 from resnet_keras.training.optimizer import SGD, make_optimizer
+from tests.training import numpy_muon
 
 COUNT, SIDE, CHANNELS, FILTERS, CLASSES = 6, 4, 2, 3, 4
 EPSILON = 1e-5
@@ -59,6 +60,7 @@ def gradients_by_hand(weights, images, labels):
 
 
 KERNELS = (0, 4)
+CONVOLUTIONS = (0,)
 
 
 def train_by_hand(weights, recipe, rates):
@@ -68,6 +70,13 @@ def train_by_hand(weights, recipe, rates):
     for step, rate in enumerate(rates):
         gradients = gradients_by_hand(weights, batches[step], labels[step])
         for i, gradient in enumerate(gradients):
+            if recipe.muon and i in CONVOLUTIONS:
+                velocity[i] = recipe.momentum * velocity[i] + gradient
+                ahead = gradient + recipe.momentum * velocity[i]
+                along = numpy_muon.direction(ahead if recipe.nesterov else velocity[i])
+                part = recipe.muon * np.linalg.norm(weights[i])
+                weights[i] = weights[i] - rate * (recipe.decay * weights[i] + part * along)
+                continue
             if recipe.decay_on == "all" or i in KERNELS:
                 gradient = gradient + recipe.decay * weights[i]
             velocity[i] = recipe.momentum * velocity[i] - rate * gradient
@@ -99,12 +108,25 @@ def recipe_of(**changes):
     return Recipe("resnet8", **{**values, **changes})
 
 
-@pytest.mark.parametrize("dtype, tolerance", [("float64", 1e-6), ("float32", 2e-5)])
+DTYPES = pytest.mark.parametrize("dtype, tolerance", [("float64", 1e-6), ("float32", 2e-5)])
+
+
+@DTYPES
 @pytest.mark.parametrize("decay_on", ["all", "kernels"])
 @pytest.mark.parametrize("nesterov", [False, True])
 @pytest.mark.parametrize("momentum", [0.9, 0.0])
 def test_steps_across_a_rate_drop(dtype, tolerance, decay_on, nesterov, momentum):
-    recipe = recipe_of(decay_on=decay_on, nesterov=nesterov, momentum=momentum)
+    compare_with_steps_by_hand(dtype, tolerance, decay_on, nesterov, momentum, muon=0.0)
+
+
+@DTYPES
+@pytest.mark.parametrize("nesterov, momentum", [(False, 0.9), (True, 0.9), (False, 0.0)])
+def test_muons_steps_across_a_rate_drop(dtype, tolerance, nesterov, momentum):
+    compare_with_steps_by_hand(dtype, tolerance, "all", nesterov, momentum, muon=0.4)
+
+
+def compare_with_steps_by_hand(dtype, tolerance, decay_on, nesterov, momentum, muon):
+    recipe = recipe_of(decay_on=decay_on, nesterov=nesterov, momentum=momentum, muon=muon)
     model = network(dtype)
     before = start(model)
     trained = train(model, make_optimizer(recipe), 4)
@@ -124,8 +146,26 @@ def test_the_comparison_sees_decay_momentum_and_the_drop():
         train_by_hand(before, recipe_of(momentum=0.8), [0.5, 0.5, 0.05]),
         train_by_hand(before, recipe_of(nesterov=True), [0.5, 0.5, 0.05]),
         train_by_hand(before, recipe_of(), [0.5, 0.5, 0.5]),
+        train_by_hand(before, recipe_of(muon=0.1), [0.5, 0.5, 0.05]),
     ):
         assert max(np.abs(a - b).max() for a, b in zip(right, other, strict=True)) > 1e-3
+
+
+def test_muon_moves_a_kernel_by_a_part_of_its_length():
+    # Whatever the gradients are: that is what makes one rate fit all layers.
+    recipe = recipe_of(muon=0.2, decay=0.0)
+    model = network()
+    before = start(model)
+    after = train(model, make_optimizer(recipe), 1)
+    part = np.linalg.norm(after[0] - before[0]) / np.linalg.norm(before[0])
+    assert part == pytest.approx(0.5 * 0.2, rel=1e-5)
+
+
+def test_muon_is_for_kernels_of_convolutions_alone():
+    optimizer = SGD(muon=0.1)
+    found = [optimizer.orthogonalizes(variable) for variable in network().trainable_variables]
+    assert found == [i in CONVOLUTIONS for i in range(6)]
+    assert not any(SGD().orthogonalizes(variable) for variable in network().trainable_variables)
 
 
 def test_keras_l2_is_not_the_same():
@@ -173,13 +213,14 @@ def test_which_variables_decay(decay_on):
     assert decaying == [decay_on == "all" or i in KERNELS for i in range(6)]
 
 
-def test_serialization_round_trip(tmp_path):
-    recipe = recipe_of(decay_on="kernels", nesterov=True)
+@pytest.mark.parametrize("muon", [0.0, 0.4])
+def test_serialization_round_trip(tmp_path, muon):
+    recipe = recipe_of(decay_on="kernels", nesterov=True, muon=muon)
     optimizer = make_optimizer(recipe)
     again = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
     assert type(again) is SGD
     assert (again.decay, again.decay_on) == (0.05, "kernels")
-    assert (again.momentum, again.nesterov) == (0.9, True)
+    assert (again.momentum, again.nesterov, again.muon) == (0.9, True, muon)
     assert again.get_config() == optimizer.get_config()
     # Broken off, saved with the model, loaded and taken up again: as if in one go.
     whole = network()
@@ -218,7 +259,7 @@ def test_variables_keep_their_dtype_under_mixed_precision():
     before = model.get_weights()[0]
     model.train_on_batch(np.zeros((2, 3)), np.zeros((2, 2)))
     # Nothing but decay moved it, and in float32: bfloat16 would round it away.
-    np.testing.assert_allclose(model.get_weights()[0], before * (1 - 1e-5), rtol=1e-7)
+    np.testing.assert_allclose(model.get_weights()[0], before * (1 - 1e-5), rtol=2e-7)
     assert not np.array_equal(model.get_weights()[0], before)
 
 
@@ -252,7 +293,7 @@ FULL_RATE = (4, 5)
 
 
 def slowed_by_hand(weights, recipe, rates):
-    """`train_by_hand` with its own rate for each variable."""
+    """`train_by_hand` by SGD with its own rate for each variable."""
     weights = [weight.astype(np.float64) for weight in weights]
     velocity = [np.zeros_like(weight) for weight in weights]
     batches, labels = data()

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.training import replicas
+from tests.training import numpy_muon, replicas
 
 PROGRAM = Path(__file__).with_name("replicas.py")
 TOLERANCE = 1e-5
@@ -216,6 +216,12 @@ def test_each_step_applies_the_mean_gradient_and_decay_once(pair):
             gradients = applied(run, step).values()
             moved = {}
             for (name, weight), gradient in zip(weights.items(), gradients, strict=True):
+                if recipe.muon and weight.ndim == 4:
+                    velocity[name] = recipe.momentum * velocity[name] + gradient
+                    along = numpy_muon.direction(gradient + recipe.momentum * velocity[name])
+                    move = recipe.muon * np.linalg.norm(weight) * along
+                    moved[name] = weight - rate * (recipe.decay * np.float64(weight) + move)
+                    continue
                 if recipe.decay_on == "all" or name.endswith("kernel"):
                     gradient = gradient + recipe.decay * np.float64(weight)
                 velocity[name] = recipe.momentum * velocity[name] - rate * gradient
