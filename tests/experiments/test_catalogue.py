@@ -95,19 +95,24 @@ def test_imagenet_is_trained_as_section_3_4_says(name):
 
 def test_fast_in_epochs_on_all_images():
     planned = plan(get("fast"), seeds=3)
-    assert len(planned) == 12
+    assert len(planned) == 15
     epochs = [round(one.recipe.steps * 128 / 50_000) for one in planned[:4]]
     assert epochs == [5, 10, 20, 30]
     assert planned[3].name == "resnet20-A-seed0-fast-30"
     assert planned[3].recipe.steps == recipes.make("fast", "resnet20").steps
     assert all(one.recipe.validation_size == 0 for one in planned)
+    # What Muon is worth in all those epochs.
+    with_muon, without = planned[2].recipe, planned[4].recipe
+    assert planned[4].name == "resnet20-A-seed0-fast-20-sgd"
+    assert without.differences(with_muon) == ["muon: 0.0 here, 0.15 there"]
 
 
 def test_the_ablation_changes_one_part_at_a_time_on_held_out_images():
     # What a part brings along.
     company = {
         "batch_size": {"learning_rate", "steps", "eval_every"},
-        "schedule": {"learning_rate", "drops"},
+        # The paper's schedule is one of SGD.
+        "schedule": {"learning_rate", "drops", "muon"},
     }
     base, *others = get("fast-ablation").recipes()
     assert base.validation_size == 10_000 and base.schedule == "one_cycle"
