@@ -228,7 +228,7 @@ _ALL = (
         (*(Network("resnet20", tag=f"fast-{epochs}", changes=_fast(epochs * _EPOCH))
            for epochs in _FAST_EPOCHS),
          Network("resnet20", tag="fast-20-sgd", changes={**_fast(20 * _EPOCH), **_SGD})),
-        "fast", tables=("fast",),
+        "fast", ("fast",), ("fast",),
     ),
     Experiment(
         "fast-ablation",

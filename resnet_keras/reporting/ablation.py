@@ -1,7 +1,6 @@
 """What the parts of a recipe are worth: held-out error of runs that differ in one part from
 `recipes.ONE_CYCLE`."""
 
-import math
 from collections.abc import Sequence
 
 from resnet_keras import recipes
@@ -30,11 +29,10 @@ def ablation_table(groups: Sequence[Group]):
     for group in groups:
         mean, std = mean_and_std(group.last_errors("validation"))
         recipe = group.recipe
-        examples = group.runs[0].config.get("train_examples") or math.nan
         rows.append(
             {
                 "change": _change(recipe),
-                "epochs": round(recipe.steps * recipe.batch_size / examples, 1),
+                "epochs": group.epochs,
                 "held_out": recipe.validation_size,
                 "validation_error": round(mean, 4),
                 "std_error": round(std, 4),

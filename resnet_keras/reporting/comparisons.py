@@ -50,3 +50,12 @@ def trained_as_the_paper(groups: Iterable[Group]) -> list[Group]:
     ]
     on_files = {group.network for group in chosen if group.recipe.dataset == "folder"}
     return [group for group in chosen if group.recipe.dataset != "folder" or len(on_files) > 1]
+
+
+def trained_in_one_cycle(groups: Iterable[Group]) -> list[Group]:
+    """Returns those trained in one cycle of the rate, on all images: as the recipe fast does."""
+    return [
+        group
+        for group in groups
+        if group.recipe.schedule == "one_cycle" and group.recipe.validation_size == 0
+    ]

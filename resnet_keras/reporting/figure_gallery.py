@@ -1,5 +1,6 @@
 """The figures of the paper's comparisons: which networks belong on each."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +15,28 @@ from resnet_keras.reporting.comparisons import (
     TWENTY,
     Shown,
     trained_as_the_paper,
+    trained_in_one_cycle,
 )
+from resnet_keras.reporting.epochs_figure import epochs_figure
 from resnet_keras.reporting.figure_file import save
-from resnet_keras.reporting.groups import conditions, group_runs
+from resnet_keras.reporting.groups import Group, conditions, group_runs
 from resnet_keras.reporting.paper_numbers import IMAGENET_DATASETS
 from resnet_keras.reporting.responses_figure import draw_responses
 from resnet_keras.reporting.runs import Run
+
+
+def _under_equal_conditions(groups):
+    return conditions(trained_as_the_paper(groups))
+
+
+def _cycles_of_any_length(groups):
+    """Of several lengths or recipes: comparing them is what the figure is for."""
+    cycles = [
+        group
+        for group in trained_in_one_cycle(groups)
+        if group.recipe.dataset == "cifar10" and math.isfinite(group.epochs)
+    ]
+    return [cycles] if sum(bool(group.complete) for group in cycles) > 1 else []
 
 
 @dataclass(frozen=True)
@@ -30,11 +47,13 @@ class Figure:
         caption: what it shows.
         networks: labels of those on it; each that was run is drawn.
         draw: takes groups and whether to lay the paper's curves behind them.
+        sets: of the groups of these networks, those that make a figure, the first figure first.
     """
 
     caption: str
     networks: tuple[str, ...]
     draw: Callable
+    sets: Callable[[list[Group]], list[list[Group]]] = _under_equal_conditions
 
 
 def _one_panel(title):
@@ -62,6 +81,10 @@ FIGURES = {
         "The shortcut options A, B and C in a network of 20 layers (section 4.1)",
         OPTIONS, _one_panel("ResNet-20: shortcut options"),
     ),
+    "fast": Figure(
+        "Error against epochs: ResNet-20 by the recipe fast",
+        ("resnet20-A",), lambda groups, overlay: epochs_figure(groups), _cycles_of_any_length,
+    ),
     "fig4": Figure(
         "18 and 34 layers on ImageNet: plain, residual (after Fig. 4)",
         IMAGENET_34, error_figures.side_by_side,
@@ -77,7 +100,8 @@ def draw_figures(
 ) -> list[Shown]:
     """Draws those of the figures `names` for which there are runs.
 
-    Runs under different conditions (schedule, data set, …) are never drawn into one figure. The
+    Runs under different conditions (schedule, data set, …) are never drawn into one figure, but
+    for one that shows what a condition does. The
     set of runs that `conditions` ranks first gives `name.png`, others `name-<steps>steps.png`,
     numbered where there are several, as far as two networks can be compared, or one with the
     paper's curve.
@@ -87,7 +111,7 @@ def draw_figures(
     for name in names:
         figure = FIGURES[name]
         chosen = [group for group in groups if group.network in figure.networks]
-        for number, members in enumerate(conditions(trained_as_the_paper(chosen))):
+        for number, members in enumerate(figure.sets(chosen)):
             if number and len(members) < 2 and name != "fig6":
                 continue
             # Labels need not tell apart what lies on another figure.

@@ -50,6 +50,13 @@ class Group:
         """The network with its variant, whatever it is trained on: `resnet20-A`."""
         return self.recipe.architecture.label
 
+    @property
+    def epochs(self) -> float:
+        """How often each image it was trained on was shown, to a tenth; NaN if no run says of how
+        many images."""
+        examples = self.runs[0].config.get("train_examples") or math.nan
+        return round(self.recipe.steps * self.recipe.batch_size / examples, 1)
+
     def last_errors(self, split: str) -> list[float]:
         """Returns the error of the last iterate in percent, a complete run each."""
         errors = [run.last_error(split) for run in self.complete]
@@ -177,11 +184,12 @@ def _label(recipe, recipes, brief):
             if name not in implied
             and (name in _ALWAYS_SAID or getattr(recipe, name) != getattr(papers, name))
         ]
-    words = [_word(name, getattr(recipe, name)) for name in differing]
+    words = [word(name, getattr(recipe, name)) for name in differing]
     return f"{label} ({', '.join(words)})" if words else label
 
 
-def _word(name, value):
+def word(name: str, value) -> str:
+    """Returns a recipe's value as labels say it: `7,812 steps`, `nesterov`, `decay 0.0005`."""
     if name == "steps":
         return f"{value:,} steps"
     if name in ("precision", "dataset"):

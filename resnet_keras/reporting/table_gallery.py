@@ -17,6 +17,7 @@ from resnet_keras.reporting.comparisons import (
     TWENTY,
     Shown,
     trained_as_the_paper,
+    trained_in_one_cycle,
 )
 from resnet_keras.reporting.figure_file import save
 from resnet_keras.reporting.footnote import footnotes
@@ -45,14 +46,6 @@ def table_notes(groups: Sequence[Group]) -> list[str]:
     if any(network.startswith("plain") for network in on_cifar):
         notes.append("The paper's plain networks on CIFAR-10: read off the curves of Fig. 6.")
     return notes
-
-
-def _by_one_cycle(groups):
-    return [
-        group
-        for group in groups
-        if group.recipe.schedule == "one_cycle" and group.recipe.validation_size == 0
-    ]
 
 
 def _with_images_held_out(groups):
@@ -107,7 +100,7 @@ TABLES = {
     ),
     "fast": Table(
         "ResNet-20 by the recipe fast", ("resnet20-A",),
-        of=_by_one_cycle,
+        of=trained_in_one_cycle,
     ),
     "fast_ablation": Table(
         "What the parts of the recipe fast are worth", ("resnet20-A",),

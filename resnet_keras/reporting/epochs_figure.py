@@ -1,0 +1,96 @@
+"""Error against the length of the training: recipes in several numbers of epochs."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from resnet_keras.recipe import Recipe
+from resnet_keras.reporting.error_axes import STYLES
+from resnet_keras.reporting.figure_file import LITERAL, new_figure
+from resnet_keras.reporting.footnote import write_footnotes
+from resnet_keras.reporting.groups import Group, mean_and_std, paper_steps, seeds, word
+from resnet_keras.reporting.paper_numbers import reported
+
+# What differs between lengths of one recipe, or does not change what is learnt.
+_ASIDE = {"steps": 1, "eval_every": 1, "seed": 0, "devices": 0, "deterministic": False}
+
+
+def epochs_figure(groups: Sequence[Group]):
+    """Returns a `Figure`: test error of the last iterate, a point a length, a line a recipe.
+
+    A point is the mean over the seeds, its bar the lowest to the highest. Unfinished runs are
+    named and have no point.
+
+    Args:
+        groups: of one network; one at least.
+    """
+    figure = new_figure(7.2, 4.6)
+    axes = figure.subplots()
+    recipes: dict[Recipe, list[Group]] = {}
+    for group in groups:
+        recipes.setdefault(dataclasses.replace(group.recipe, **_ASIDE), []).append(group)
+    for (recipe, members), style in zip(recipes.items(), STYLES, strict=False):
+        _draw(axes, members, _label(recipe, list(recipes)), *style)
+    paper = reported(groups[0].recipe)
+    if paper and paper.error is not None:
+        epochs = groups[0].epochs * paper_steps(groups[0].recipe) / groups[0].recipe.steps
+        label = f"the paper's {paper.text}, {epochs:.0f} epochs"
+        look = {"color": "0.35", "linestyle": (0, (4, 2)), "linewidth": 1.1}
+        axes.axhline(paper.error, label=label, gid="paper", **look)
+    _finish(axes, sorted({group.epochs for group in groups}), groups[0].network)
+    write_footnotes(figure, _notes(groups))
+    return figure
+
+
+def _draw(axes, groups, label, colour, marker):
+    points = sorted(
+        (group.epochs, group.last_errors("test")) for group in groups if group.last_errors("test")
+    )
+    x = [epochs for epochs, _ in points]
+    means = [mean_and_std(errors)[0] for _, errors in points]
+    below = [mean - min(errors) for mean, (_, errors) in zip(means, points, strict=True)]
+    above = [max(errors) - mean for mean, (_, errors) in zip(means, points, strict=True)]
+    axes.errorbar(x, means, yerr=(below, above), label=label, color=colour, marker=marker,
+                  markersize=5.5, linewidth=1.6, capsize=3, gid=label)  # fmt: skip
+    for epochs, mean in zip(x, means, strict=True):
+        axes.annotate(f"{mean:.2f}", (epochs, mean), xytext=(5, 5), textcoords="offset points",
+                      fontsize=8, color=colour)  # fmt: skip
+
+
+def _finish(axes, ticks, network):
+    from matplotlib.ticker import NullLocator
+
+    axes.set_xscale("log")
+    axes.set_xticks(ticks, [f"{epochs:g}" for epochs in ticks])
+    axes.xaxis.set_minor_locator(NullLocator())
+    # Room for the numbers beside the last points.
+    axes.set_xlim(ticks[0] / 1.15, ticks[-1] * 1.2)
+    axes.set_xlabel("epochs")
+    axes.set_ylabel("test error (%)")
+    axes.grid(axis="y", color="0.9", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.set_title(f"{network} in one cycle of the rate", fontsize=11, **LITERAL)
+    for text in axes.legend(fontsize=8, framealpha=0.9).get_texts():
+        text.set_parse_math(False)
+
+
+def _label(recipe, recipes):
+    """What sets a recipe apart from the others."""
+    names = [
+        spec.name
+        for spec in dataclasses.fields(Recipe)
+        if any(getattr(recipe, spec.name) != getattr(other, spec.name) for other in recipes)
+    ]
+    return ", ".join(word(name, getattr(recipe, name)) for name in names) or "the recipe fast"
+
+
+def _notes(groups):
+    counts = sorted({len(group.complete) for group in groups if group.complete})
+    notes = ["The last iterate's error, one view of each test image."]
+    if counts == [1]:
+        notes.append("One seed each: differences of some tenths may be chance.")
+    elif counts:
+        notes.append(f"Bars: lowest to highest seed, of {seeds(counts[-1])} at most.")
+    unfinished = [run.name for group in groups for run in group.unfinished]
+    if unfinished:
+        notes.append(f"Unfinished, left out: {', '.join(unfinished)}.")
+    return notes
