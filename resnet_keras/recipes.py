@@ -1,6 +1,7 @@
 """The named recipes: where the values of a run come from when no flag says otherwise."""
 
 import dataclasses
+import math
 
 from resnet_keras import architectures
 from resnet_keras.errors import unknown
@@ -13,15 +14,16 @@ WARMED_UP = ("resnet110", "resnet1202", "plain110")
 # Goyal et al. warm up for 5 epochs of 90.
 WARM_UP_PART = 5 / 90
 
-# One cycle of the rate and what goes with it. The ablation's runs are compared with these values,
-# so they stay as they are when `fast` takes up what has proved itself.
+# One cycle of the rate, Muon, and what goes with them. The ablation's runs are compared with these
+# values: they stay as they are when `fast` takes up what proves itself there.
 ONE_CYCLE = {
     "schedule": "one_cycle",
     "learning_rate": 0.2,
     "peak_at": 0.2,
     "nesterov": True,
     "decay": 5e-4,
-    # At the peak a kernel moves by 3 % of its length in a step.
+    # At the peak a step moves a kernel by 3 % of its length. In two epochs 10,000 held-out images
+    # told no difference from 5 %, and 1.5 points of 10 %; SGD was 8 points behind.
     "muon": 0.15,
 }
 
@@ -46,8 +48,8 @@ def demo(arch: str) -> dict:
 def fast(arch: str) -> dict:
     """Thirty epochs of CIFAR-10 in one cycle of the rate: a small part of the paper's 64k steps.
 
-    Its values are rules of thumb; what each is worth, `python -m resnet_keras reproduce
-    fast-ablation` measures on held-out training images.
+    Muon and its rate were chosen on held-out training images, the other values are rules of
+    thumb; what each is worth there, `python -m resnet_keras reproduce fast-ablation` measures.
     """
     return {**ONE_CYCLE, "steps": 11_719, "eval_every": 1_172}
 
@@ -114,6 +116,10 @@ def for_batch(recipe: Recipe, batch_size: int) -> Recipe:
     so as many epochs. Where k is above 1 the rate rises linearly, over the first eighteenth of
     the steps, from what the recipe begins with. A cycle rises by itself.
 
+    Muon's steps are as long for small gradients as for large: a k-fold batch makes them less noisy,
+    not longer. Their length grows with the root of k, the rule for such optimizers of Malladi et
+    al., arXiv:2205.10287.
+
     Raises:
         UsageError: if there is no such batch, or the schedule gets too short for its drops.
     """
@@ -131,6 +137,7 @@ def for_batch(recipe: Recipe, batch_size: int) -> Recipe:
         recipe,
         batch_size=batch_size,
         learning_rate=recipe.learning_rate * k,
+        muon=recipe.muon / math.sqrt(k),
         steps=steps,
         drops=tuple(max(1, round(step / k)) for step in recipe.drops),
         eval_every=max(1, round(recipe.eval_every / k)),

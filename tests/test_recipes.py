@@ -82,6 +82,8 @@ def test_there_is_no_such_batch(size):
 
 def test_a_cycle_rises_by_itself():
     recipe = recipes.for_batch(recipes.make("fast", "resnet20"), 512)
+    # Muon's step, this times the rate, is twice as long with four times the batch.
+    assert recipe.muon == 0.15 / 2
     assert (recipe.steps, recipe.learning_rate, recipe.warmup_steps) == (2_930, 0.8, 0)
 
 

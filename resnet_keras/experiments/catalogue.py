@@ -1,6 +1,7 @@
 """The paper's comparisons as data. Nothing here runs anything."""
 
 import dataclasses
+import math
 from dataclasses import dataclass, field
 
 from resnet_keras import recipes
@@ -150,9 +151,10 @@ def _fast(steps):
 
 
 def _of_batch(size, rate):
-    """As many epochs in other batches, at a rate in proportion."""
+    """As many epochs in other batches, at a rate in proportion; Muon's with its root."""
     steps = _ABLATION_EPOCHS * _EPOCH_HELD_OUT * 128 / size
-    return {"batch_size": size, "learning_rate": rate, **_fast(steps)}
+    muon = round(recipes.ONE_CYCLE["muon"] / math.sqrt(size / 128), 4)
+    return {"batch_size": size, "learning_rate": rate, "muon": muon, **_fast(steps)}
 
 
 _SGD = {"muon": 0.0}
@@ -160,11 +162,13 @@ _SGD = {"muon": 0.0}
 _PARTS = {
     "base": {},
     "sgd": _SGD,
-    "sgd-drops": {**_SGD, "schedule": "drops", "learning_rate": 0.1, "drops": (781, 1_172)},
-    "muon-0.1": {"muon": 0.1},
-    "muon-0.25": {"muon": 0.25},
+    "drops": {"schedule": "drops", "learning_rate": 0.1, "drops": (781, 1_172)},
+    "peak-0.1": {"learning_rate": 0.1},
+    "peak-0.4": {"learning_rate": 0.4},
+    "muon-0.3": {"muon": 0.3},
     "peak-at-0.4": {"peak_at": 0.4},
     "no-nesterov": {"nesterov": False},
+    # Of batch norm, biases and the last layer: kernels before batch norm take no notice.
     "decay-1e-4": {"decay": 1e-4},
     "decay-kernels": {"decay_on": "kernels"},
     "smoothing-0.1": {"label_smoothing": 0.1},

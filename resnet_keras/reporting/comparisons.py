@@ -53,9 +53,12 @@ def trained_as_the_paper(groups: Iterable[Group]) -> list[Group]:
 
 
 def trained_in_one_cycle(groups: Iterable[Group]) -> list[Group]:
-    """Returns those trained in one cycle of the rate, on all images: as the recipe fast does."""
+    """Returns those trained in one cycle of the rate, as the recipe fast does: from random weights,
+    on all images."""
     return [
         group
         for group in groups
-        if group.recipe.schedule == "one_cycle" and group.recipe.validation_size == 0
+        if group.recipe.schedule == "one_cycle"
+        and group.recipe.validation_size == 0
+        and group.recipe.train_from is None
     ]

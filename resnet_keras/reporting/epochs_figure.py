@@ -10,6 +10,7 @@ from resnet_keras.reporting.footnote import write_footnotes
 from resnet_keras.reporting.groups import Group, mean_and_std, paper_steps, seeds, word
 from resnet_keras.reporting.paper_numbers import reported
 
+PAPER_BATCH = 128
 # What differs between lengths of one recipe, or does not change what is learnt.
 _ASIDE = {"steps": 1, "eval_every": 1, "seed": 0, "devices": 0, "deterministic": False}
 
@@ -28,11 +29,13 @@ def epochs_figure(groups: Sequence[Group]):
     recipes: dict[Recipe, list[Group]] = {}
     for group in groups:
         recipes.setdefault(dataclasses.replace(group.recipe, **_ASIDE), []).append(group)
-    for (recipe, members), style in zip(recipes.items(), STYLES, strict=False):
-        _draw(axes, members, _label(recipe, list(recipes)), *style)
+    for index, (recipe, members) in enumerate(recipes.items()):
+        _draw(axes, members, _label(recipe, list(recipes)), *STYLES[index % len(STYLES)])
     paper = reported(groups[0].recipe)
     if paper and paper.error is not None:
-        epochs = groups[0].epochs * paper_steps(groups[0].recipe) / groups[0].recipe.steps
+        first = groups[0].recipe
+        shown = PAPER_BATCH * paper_steps(first) / (first.batch_size * first.steps)
+        epochs = groups[0].epochs * shown
         label = f"the paper's {paper.text}, {epochs:.0f} epochs"
         look = {"color": "0.35", "linestyle": (0, (4, 2)), "linewidth": 1.1}
         axes.axhline(paper.error, label=label, gid="paper", **look)
@@ -45,6 +48,8 @@ def _draw(axes, groups, label, colour, marker):
     points = sorted(
         (group.epochs, group.last_errors("test")) for group in groups if group.last_errors("test")
     )
+    if not points:
+        return
     x = [epochs for epochs, _ in points]
     means = [mean_and_std(errors)[0] for _, errors in points]
     below = [mean - min(errors) for mean, (_, errors) in zip(means, points, strict=True)]
@@ -64,6 +69,7 @@ def _finish(axes, ticks, network):
     axes.xaxis.set_minor_locator(NullLocator())
     # Room for the numbers beside the last points.
     axes.set_xlim(ticks[0] / 1.15, ticks[-1] * 1.2)
+    axes.margins(y=0.12)
     axes.set_xlabel("epochs")
     axes.set_ylabel("test error (%)")
     axes.grid(axis="y", color="0.9", linewidth=0.6)
@@ -80,7 +86,7 @@ def _label(recipe, recipes):
         for spec in dataclasses.fields(Recipe)
         if any(getattr(recipe, spec.name) != getattr(other, spec.name) for other in recipes)
     ]
-    return ", ".join(word(name, getattr(recipe, name)) for name in names) or "the recipe fast"
+    return ", ".join(word(name, getattr(recipe, name)) for name in names) or "test error"
 
 
 def _notes(groups):

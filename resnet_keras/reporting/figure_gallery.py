@@ -82,7 +82,7 @@ FIGURES = {
         OPTIONS, _one_panel("ResNet-20: shortcut options"),
     ),
     "fast": Figure(
-        "Error against epochs: ResNet-20 by the recipe fast",
+        "Error against epochs: ResNet-20 in one cycle of the rate, the recipe fast",
         ("resnet20-A",), lambda groups, overlay: epochs_figure(groups), _cycles_of_any_length,
     ),
     "fig4": Figure(
@@ -101,10 +101,9 @@ def draw_figures(
     """Draws those of the figures `names` for which there are runs.
 
     Runs under different conditions (schedule, data set, …) are never drawn into one figure, but
-    for one that shows what a condition does. The
-    set of runs that `conditions` ranks first gives `name.png`, others `name-<steps>steps.png`,
-    numbered where there are several, as far as two networks can be compared, or one with the
-    paper's curve.
+    for the one that shows what the schedule's length does. The set of runs that `conditions` ranks
+    first gives `name.png`, others `name-<steps>steps.png`, numbered where there are several, as far
+    as two networks can be compared, or one with the paper's curve.
     """
     groups = group_runs(runs)
     shown = []

@@ -52,9 +52,10 @@ class Group:
 
     @property
     def epochs(self) -> float:
-        """How often each image it was trained on was shown, to a tenth; NaN if no run says of how
-        many images."""
-        examples = self.runs[0].config.get("train_examples") or math.nan
+        """How often each image it was trained on was shown, to a tenth; NaN if no run says how many
+        these are."""
+        said = (run.config.get("train_examples") for run in self.runs)
+        examples = next(filter(None, said), math.nan)
         return round(self.recipe.steps * self.recipe.batch_size / examples, 1)
 
     def last_errors(self, split: str) -> list[float]:
@@ -198,5 +199,7 @@ def word(name: str, value) -> str:
         return name.replace("_", " ") if value else f"no {name.replace('_', ' ')}"
     if name == "schedule":
         return value.replace("_", " ")
+    if name == "muon" and not value:
+        return "SGD"
     spelled = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
     return f"{name.replace('_', ' ')} {spelled}"

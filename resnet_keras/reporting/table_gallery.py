@@ -99,7 +99,7 @@ TABLES = {
         "ResNet-20 in float32 and in bfloat16", ("resnet20-A",), of=_in_two_precisions
     ),
     "fast": Table(
-        "ResNet-20 by the recipe fast", ("resnet20-A",),
+        "ResNet-20 in one cycle of the rate: the recipe fast", ("resnet20-A",),
         of=trained_in_one_cycle,
     ),
     "fast_ablation": Table(

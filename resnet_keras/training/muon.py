@@ -21,7 +21,8 @@ def orthogonalized(kernel):
     A kernel of shape `(height, width, channels in, filters)` is a matrix here, a filter a column.
     If its singular value decomposition is `U S V^T`, this is `U V^T`, over its length: the step
     moves alike along directions in which the gradients are large and those in which they are
-    small.
+    small. How large they are does not count: where there is no gradient any more, the momentum of
+    old ones still is a direction.
 
     Args:
         kernel: a tensor; its last axis counts the filters.

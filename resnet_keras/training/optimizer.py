@@ -21,17 +21,22 @@ class SGD(keras.optimizers.SGD):
     differ: `regularizers.L2(1e-4)` has the gradient `2e-4 * weight` and shows in the loss, and
     `SGD(weight_decay=1e-4)` takes it off outside the momentum, which is about a tenth of it.
 
-    With `muon` the kernels of convolutions take another step, whose length is a part of their own:
-    `v = momentum * v + gradient`, `weight = weight - rate * (decay * weight + muon * |weight| *
-    muon.orthogonalized(v))`; Nesterov's takes `gradient + momentum * v` for the last `v`.
+    With `muon` the kernels of convolutions take another step, by a part of their own length:
+    `v = momentum * v + gradient`, `turn = rate * muon`, `move = turn * |weight| *
+    orthogonalized(v)`, `weight = ((1 - rate * decay) * weight - move) / sqrt(1 + turn ** 2)`;
+    Nesterov's takes `gradient + momentum * v` for the last `v`. The root is the length that a step
+    across the kernel adds, and where batch norm follows steps are across: without it kernels would
+    grow for ever.
+    There decay does nothing but shorten them: what such a kernel computes, and how far it turns,
+    depends on its direction alone.
 
     Args:
         decay: the factor; 0 for none.
         decay_on: `"all"` variables, as the frameworks did by default, or `"kernels"` of
             convolutions and dense layers alone.
         backbone_rate: factor of the rate for all variables but those of the last layer.
-        muon: times the rate, the part of its length by which a convolution's kernel moves in a
-            step; 0 for SGD.
+        muon: a step moves a convolution's kernel by this times the rate times its length; 0 for
+            SGD.
         **kwargs: as for `keras.optimizers.SGD`.
 
     Raises:
@@ -101,8 +106,10 @@ class SGD(keras.optimizers.SGD):
             velocity = self.momentum * keras.ops.convert_to_tensor(slot) + gradient
             self.assign(slot, velocity)
             direction = gradient + self.momentum * velocity if self.nesterov else velocity
-        move = self.muon * frobenius_norm(weight) * orthogonalized(direction)
-        self.assign(variable, weight - rate * (decay * weight + move))
+        turn = rate * self.muon
+        move = turn * frobenius_norm(weight) * orthogonalized(direction)
+        grown = keras.ops.sqrt(1 + keras.ops.square(turn))
+        self.assign(variable, ((1 - rate * decay) * weight - move) / grown)
 
     def get_config(self):
         """Returns the arguments, for saving."""

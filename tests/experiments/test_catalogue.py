@@ -110,9 +110,8 @@ def test_fast_in_epochs_on_all_images():
 def test_the_ablation_changes_one_part_at_a_time_on_held_out_images():
     # What a part brings along.
     company = {
-        "batch_size": {"learning_rate", "steps", "eval_every"},
-        # The paper's schedule is one of SGD.
-        "schedule": {"learning_rate", "drops", "muon"},
+        "batch_size": {"learning_rate", "muon", "steps", "eval_every"},
+        "schedule": {"learning_rate", "drops"},
     }
     base, *others = get("fast-ablation").recipes()
     assert base.validation_size == 10_000 and base.schedule == "one_cycle"

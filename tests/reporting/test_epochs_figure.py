@@ -48,29 +48,40 @@ def test_a_point_a_length_and_a_line_a_recipe(tmp_path):
     (axes,) = figure.axes
     assert series(axes) == {
         "muon 0.15": [(5.0, 15.0), (20.0, 9.25)],
-        "muon 0.0": [(20.0, 10.25)],
+        "SGD": [(20.0, 10.25)],
     }
     assert [text.get_text() for text in axes.get_xticklabels()] == ["5", "20"]
     assert {text.get_text() for text in axes.texts} == {"15.00", "9.25", "10.25"}
     assert "lowest to highest seed, of 2 seeds at most" in texts(figure)
 
 
-def test_the_papers_error_and_its_epochs(tmp_path):
-    figure = epochs_figure(group_runs([run(tmp_path, 5, 15.0), run(tmp_path, 10, 12.0)]))
+@pytest.mark.parametrize("batch_size", [128, 256])
+def test_the_papers_error_and_its_epochs(tmp_path, batch_size):
+    runs = [run(tmp_path, epochs, 12.0, batch_size=batch_size) for epochs in (5, 10)]
+    figure = epochs_figure(group_runs(runs))
     (axes,) = figure.axes
     (line,) = [line for line in axes.get_lines() if line.get_gid() == "paper"]
     assert set(line.get_ydata()) == {8.75}
     # 64,000 steps of 128 of 50,000 images.
     assert line.get_label() == "the paper's 8.75, 164 epochs"
     assert "One seed each" in texts(figure)
-    assert list(series(axes)) == ["the recipe fast"]
+    assert list(series(axes)) == ["test error"]
+
+
+def test_more_recipes_than_colours(tmp_path):
+    runs = [run(tmp_path, 5, 15.0 - n, pad=n) for n in range(9)]
+    assert len(series(epochs_figure(group_runs(runs)).axes[0])) == 9
 
 
 def test_unfinished_runs_are_named_and_have_no_point(tmp_path):
-    runs = [run(tmp_path, 5, 15.0), run(tmp_path, 10, 30.0, done=False)]
+    runs = [
+        run(tmp_path, 5, 15.0),
+        run(tmp_path, 10, 30.0, done=False),
+        run(tmp_path, 5, 30.0, done=False, muon=0.0),
+    ]
     figure = epochs_figure(group_runs(runs))
-    assert series(figure.axes[0]) == {"the recipe fast": [(5.0, 15.0)]}
-    assert f"Unfinished, left out: {runs[1].name}." in texts(figure)
+    assert series(figure.axes[0]) == {"muon 0.15": [(5.0, 15.0)]}
+    assert f"Unfinished, left out: {runs[1].name}, {runs[2].name}." in texts(figure)
 
 
 @pytest.mark.parametrize(
@@ -80,6 +91,7 @@ def test_unfinished_runs_are_named_and_have_no_point(tmp_path):
         {"dataset": "cifar100"},
         {"validation_size": 5_000},
         {"schedule": "drops", "drops": (10, 20)},
+        {"train_from": "a.keras"},
         {"examples": None},
     ],
 )

@@ -63,6 +63,12 @@ KERNELS = (0, 4)
 CONVOLUTIONS = (0,)
 
 
+def muons_step(weight, along, rate, muon, decay):
+    """The kernel turned by the angle whose tangent is `rate * muon`, if `along` is across it."""
+    across = rate * muon * np.linalg.norm(weight) * along
+    return (weight * (1 - rate * decay) - across) / np.hypot(1, rate * muon)
+
+
 def train_by_hand(weights, recipe, rates):
     weights = [weight.astype(np.float64) for weight in weights]
     velocity = [np.zeros_like(weight) for weight in weights]
@@ -74,8 +80,8 @@ def train_by_hand(weights, recipe, rates):
                 velocity[i] = recipe.momentum * velocity[i] + gradient
                 ahead = gradient + recipe.momentum * velocity[i]
                 along = numpy_muon.direction(ahead if recipe.nesterov else velocity[i])
-                part = recipe.muon * np.linalg.norm(weights[i])
-                weights[i] = weights[i] - rate * (recipe.decay * weights[i] + part * along)
+                decay = recipe.decay  # of all or of kernels: it is one
+                weights[i] = muons_step(weights[i], along, rate, recipe.muon, decay)
                 continue
             if recipe.decay_on == "all" or i in KERNELS:
                 gradient = gradient + recipe.decay * weights[i]
@@ -120,9 +126,12 @@ def test_steps_across_a_rate_drop(dtype, tolerance, decay_on, nesterov, momentum
 
 
 @DTYPES
-@pytest.mark.parametrize("nesterov, momentum", [(False, 0.9), (True, 0.9), (False, 0.0)])
-def test_muons_steps_across_a_rate_drop(dtype, tolerance, nesterov, momentum):
-    compare_with_steps_by_hand(dtype, tolerance, "all", nesterov, momentum, muon=0.4)
+@pytest.mark.parametrize(
+    "decay_on, nesterov, momentum",
+    [("all", False, 0.9), ("kernels", True, 0.9), ("all", False, 0.0)],
+)
+def test_muons_steps_across_a_rate_drop(dtype, tolerance, decay_on, nesterov, momentum):
+    compare_with_steps_by_hand(dtype, tolerance, decay_on, nesterov, momentum, muon=0.4)
 
 
 def compare_with_steps_by_hand(dtype, tolerance, decay_on, nesterov, momentum, muon):
@@ -151,14 +160,30 @@ def test_the_comparison_sees_decay_momentum_and_the_drop():
         assert max(np.abs(a - b).max() for a, b in zip(right, other, strict=True)) > 1e-3
 
 
-def test_muon_moves_a_kernel_by_a_part_of_its_length():
-    # Whatever the gradients are: that is what makes one rate fit all layers.
-    recipe = recipe_of(muon=0.2, decay=0.0)
-    model = network()
-    before = start(model)
-    after = train(model, make_optimizer(recipe), 1)
-    part = np.linalg.norm(after[0] - before[0]) / np.linalg.norm(before[0])
-    assert part == pytest.approx(0.5 * 0.2, rel=1e-5)
+def test_muon_turns_a_kernel_by_the_same_angle_whatever_its_gradient():
+    # That is what makes one rate fit all layers. Batch norm's gradients are across the kernel.
+    for scale in (0.01, 1.0, 100.0):
+        recipe = recipe_of(muon=0.2, decay=0.0)
+        model = network()
+        start(model)
+        kernel = model.trainable_variables[0]
+        kernel.assign(scale * kernel.numpy())
+        old = kernel.numpy().ravel()
+        after = train(model, make_optimizer(recipe), 1)[0].ravel()
+        cosine = old @ after / np.linalg.norm(old) / np.linalg.norm(after)
+        assert np.tan(np.arccos(cosine)) == pytest.approx(0.5 * 0.2, rel=0.1)
+
+
+def test_muon_lets_no_kernel_grow():
+    # 2,000 steps by a tenth of its length: e^10 times as long if each added to it.
+    optimizer = SGD(1.0, muon=0.1)
+    rng = np.random.default_rng(0)
+    kernel = keras.Variable(rng.normal(size=(3, 3, 8, 16)), name="kernel")
+    long = np.linalg.norm(kernel.numpy())
+    for _ in range(2_000):
+        gradient = rng.normal(size=kernel.shape)
+        optimizer.apply([keras.ops.convert_to_tensor(gradient, kernel.dtype)], [kernel])
+    assert 0.5 < np.linalg.norm(kernel.numpy()) / long < 2
 
 
 def test_muon_is_for_kernels_of_convolutions_alone():
@@ -258,7 +283,7 @@ def test_variables_keep_their_dtype_under_mixed_precision():
     model.compile(SGD(0.1, decay=1e-4, momentum=0.9), "mse")
     before = model.get_weights()[0]
     model.train_on_batch(np.zeros((2, 3)), np.zeros((2, 2)))
-    # Nothing but decay moved it, and in float32: bfloat16 would round it away.
+    # Nothing but decay moved it, and in float32: bfloat16 would round it away. Rounded twice.
     np.testing.assert_allclose(model.get_weights()[0], before * (1 - 1e-5), rtol=2e-7)
     assert not np.array_equal(model.get_weights()[0], before)
 
@@ -293,7 +318,7 @@ FULL_RATE = (4, 5)
 
 
 def slowed_by_hand(weights, recipe, rates):
-    """`train_by_hand` by SGD with its own rate for each variable."""
+    """`train_by_hand` with its own rate for each variable."""
     weights = [weight.astype(np.float64) for weight in weights]
     velocity = [np.zeros_like(weight) for weight in weights]
     batches, labels = data()
@@ -301,6 +326,11 @@ def slowed_by_hand(weights, recipe, rates):
         gradients = gradients_by_hand(weights, batches[step], labels[step])
         for i, gradient in enumerate(gradients):
             factor = 1.0 if i in FULL_RATE else recipe.backbone_rate
+            if recipe.muon and i in CONVOLUTIONS:
+                velocity[i] = recipe.momentum * velocity[i] + gradient
+                along = numpy_muon.direction(velocity[i])
+                weights[i] = muons_step(weights[i], along, rate * factor, recipe.muon, recipe.decay)
+                continue
             move = rate * factor * (gradient + recipe.decay * weights[i])
             velocity[i] = recipe.momentum * velocity[i] - move
             weights[i] = weights[i] + velocity[i]
@@ -315,9 +345,9 @@ def headed():
     return keras.Model(inner.inputs, logits)
 
 
-@pytest.mark.parametrize("saved", [False, True])
-def test_the_backbone_moves_at_its_own_rate(saved):
-    recipe = recipe_of(train_from="a.keras", backbone_rate=0.1)
+@pytest.mark.parametrize("saved, muon", [(False, 0.0), (True, 0.0), (False, 0.4)])
+def test_the_backbone_moves_at_its_own_rate(saved, muon):
+    recipe = recipe_of(train_from="a.keras", backbone_rate=0.1, muon=muon)
     model = headed()
     before = start(model)
     optimizer = make_optimizer(recipe)
