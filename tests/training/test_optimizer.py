@@ -1,5 +1,9 @@
 """SGD with the paper's weight decay, and Muon's step, against NumPy in float64."""
 
+import os
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -191,6 +195,33 @@ def test_muon_is_for_kernels_of_convolutions_alone():
     found = [optimizer.orthogonalizes(variable) for variable in network().trainable_variables]
     assert found == [i in CONVOLUTIONS for i in range(6)]
     assert not any(SGD().orthogonalizes(variable) for variable in network().trainable_variables)
+
+
+STEPS_OF_A_KERNEL = """
+import keras, numpy as np
+from resnet_keras.training.optimizer import SGD
+rng = np.random.default_rng(0)
+kernel = keras.Variable(rng.normal(size=(3, 3, 4, 8)), dtype="float32", name="kernel")
+optimizer = SGD(0.5, decay=0.05, muon=0.4, momentum=0.9, nesterov=True)
+optimizer.build([kernel])
+for _ in range(3):
+    optimizer.apply([keras.ops.convert_to_tensor(rng.normal(size=kernel.shape), "float32")])
+np.save(out, keras.ops.convert_to_numpy(kernel))
+"""
+
+
+@pytest.mark.landing
+def test_muon_on_jax_is_muon_on_tensorflow(tmp_path):
+    kernels = []
+    for backend in ("jax", "tensorflow"):
+        out = tmp_path / f"{backend}.npy"
+        code = f"out = {str(out)!r}\n{STEPS_OF_A_KERNEL}"
+        environment = {**os.environ, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"}
+        subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=120)
+        kernels.append(np.load(out))
+    np.testing.assert_allclose(*kernels, atol=1e-5)
+    start = np.random.default_rng(0).normal(size=kernels[0].shape)
+    assert np.abs(kernels[0] - start).max() > 0.1
 
 
 def test_keras_l2_is_not_the_same():
