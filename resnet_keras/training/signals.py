@@ -33,9 +33,12 @@ class Taken:
         self._before = {}
 
     def take(self) -> None:
-        """Takes them over."""
+        """Takes them over, and one that came while they were `raised` and that ended nothing."""
         if threading.current_thread() is threading.main_thread():
             self._before = {number: signal.signal(number, self.handler) for number in HANDLED}
+            for before in set(self._before.values()):
+                if isinstance(before, _Raise) and before.heard is not None:
+                    self.handler(before.heard, None)
 
     def give_back(self) -> None:
         """Hands them to whoever had them before. Doing it twice does no harm."""
@@ -44,14 +47,21 @@ class Taken:
             signal.signal(number, handler)
 
 
+class _Raise:
+    """Raises `Interrupted`, and remembers it: a library's bare `except:` swallows that, too."""
+
+    def __init__(self):
+        self.heard = None
+
+    def __call__(self, number, frame):
+        self.heard = number
+        raise Interrupted(number)
+
+
 @contextlib.contextmanager
 def raised():
     """Within the block the signals raise `Interrupted`, so that files are tidied up on the way."""
-
-    def stop(number, frame):
-        raise Interrupted(number)
-
-    taken = Taken(stop)
+    taken = Taken(_Raise())
     taken.take()
     try:
         yield
