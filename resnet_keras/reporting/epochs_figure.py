@@ -7,7 +7,14 @@ from resnet_keras.recipe import Recipe
 from resnet_keras.reporting.error_axes import STYLES
 from resnet_keras.reporting.figure_file import LITERAL, new_figure
 from resnet_keras.reporting.footnote import write_footnotes
-from resnet_keras.reporting.groups import Group, mean_and_std, paper_steps, seeds, word
+from resnet_keras.reporting.groups import (
+    Group,
+    differing_values,
+    mean_and_std,
+    paper_steps,
+    seeds,
+    word,
+)
 from resnet_keras.reporting.paper_numbers import reported
 
 PAPER_BATCH = 128
@@ -81,11 +88,7 @@ def _finish(axes, ticks, network):
 
 def _label(recipe, recipes):
     """What sets a recipe apart from the others."""
-    names = [
-        spec.name
-        for spec in dataclasses.fields(Recipe)
-        if any(getattr(recipe, spec.name) != getattr(other, spec.name) for other in recipes)
-    ]
+    names = differing_values(recipe, recipes)
     return ", ".join(word(name, getattr(recipe, name)) for name in names) or "test error"
 
 

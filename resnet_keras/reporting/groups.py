@@ -171,11 +171,7 @@ def _label(recipe, recipes, brief):
     comes with something said, and not a value that is the paper's."""
     label = recipe.architecture.label
     twins = [r for r in recipes if r.architecture.label == label and r != recipe]
-    differing = [
-        spec.name
-        for spec in dataclasses.fields(Recipe)
-        if any(getattr(recipe, spec.name) != getattr(other, spec.name) for other in twins)
-    ]
+    differing = differing_values(recipe, twins)
     if brief:
         papers = Recipe(arch=recipe.arch)
         implied = {one for name in differing for one in _COMPANIONS.get(name, ())}
@@ -187,6 +183,16 @@ def _label(recipe, recipes, brief):
         ]
     words = [word(name, getattr(recipe, name)) for name in differing]
     return f"{label} ({', '.join(words)})" if words else label
+
+
+def differing_values(recipe: Recipe, others: Iterable[Recipe]) -> list[str]:
+    """Returns the names of the values in which a recipe differs from any of the others."""
+    others = list(others)
+    return [
+        spec.name
+        for spec in dataclasses.fields(Recipe)
+        if any(getattr(recipe, spec.name) != getattr(other, spec.name) for other in others)
+    ]
 
 
 def word(name: str, value) -> str:

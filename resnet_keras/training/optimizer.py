@@ -26,9 +26,8 @@ class SGD(keras.optimizers.SGD):
     orthogonalized(v)`, `weight = ((1 - rate * decay) * weight - move) / sqrt(1 + turn ** 2)`;
     Nesterov's takes `gradient + momentum * v` for the last `v`. The root is the length that a step
     across the kernel adds, and where batch norm follows steps are across: without it kernels would
-    grow for ever.
-    There decay does nothing but shorten them: what such a kernel computes, and how far it turns,
-    depends on its direction alone.
+    grow for ever. There decay does nothing but shorten them: what such a kernel computes, and how
+    far it turns, depends on its direction alone.
 
     Args:
         decay: the factor; 0 for none.

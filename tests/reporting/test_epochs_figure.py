@@ -32,7 +32,7 @@ def texts(figure):
 
 
 def series(axes):
-    """Label -> its points, of the lines that are no recipe's too."""
+    """A recipe's label -> its points."""
     found = {c.get_label(): c.lines[0].get_xydata().tolist() for c in axes.containers}
     return {label: [tuple(point) for point in points] for label, points in found.items()}
 

@@ -1,4 +1,4 @@
-"""Muon's direction in NumPy and float64, written from the article and not from the package."""
+"""Muon's step in NumPy and float64, written from the article and not from the package."""
 
 import numpy as np
 
@@ -10,3 +10,10 @@ def direction(kernel):
     for _ in range(5):
         x = 3.4445 * x - 4.7750 * x @ x.T @ x + 2.0315 * x @ x.T @ x @ x.T @ x
     return (x / np.linalg.norm(x)).reshape(kernel.shape)
+
+
+def step(weight, along, rate, muon, decay):
+    """The kernel turned by the angle whose tangent is `rate * muon`, if `along` is across it."""
+    turn = rate * muon
+    across = turn * np.linalg.norm(weight) * along
+    return (np.float64(weight) * (1 - rate * decay) - across) / np.hypot(1, turn)

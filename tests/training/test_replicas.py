@@ -219,10 +219,7 @@ def test_each_step_applies_the_mean_gradient_and_decay_once(pair):
                 if recipe.muon and weight.ndim == 4:
                     velocity[name] = recipe.momentum * velocity[name] + gradient
                     along = numpy_muon.direction(gradient + recipe.momentum * velocity[name])
-                    turn = rate * recipe.muon
-                    move = turn * np.linalg.norm(weight) * along
-                    kept = (1 - rate * recipe.decay) * np.float64(weight)
-                    moved[name] = (kept - move) / np.sqrt(1 + turn**2)
+                    moved[name] = numpy_muon.step(weight, along, rate, recipe.muon, recipe.decay)
                     continue
                 if recipe.decay_on == "all" or name.endswith("kernel"):
                     gradient = gradient + recipe.decay * np.float64(weight)
