@@ -14,8 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tensorflow.core.protobuf import saved_model_pb2
-
+from resnet_keras.cli.backend import import_tensorflow
 from resnet_keras.errors import UserError
 from resnet_keras.files import folder_written_whole
 
@@ -30,6 +29,8 @@ def make_twin(version: Path) -> Path:
     Raises:
         UserError: if there is no such export, or the twin is there already.
     """
+    from tensorflow.core.protobuf import saved_model_pb2
+
     version = version.resolve()
     twin = version.parent.with_name(f"{version.parent.name}-batched") / version.name
     graph = saved_model_pb2.SavedModel()
@@ -71,6 +72,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Make the twin of an export that may be batched.")
     parser.add_argument("version", type=Path, help="such as saved_models/resnet20-A/1")
     args = parser.parse_args()
+    import_tensorflow()
     try:
         print(make_twin(args.version))
     except UserError as error:

@@ -2,6 +2,8 @@
 
 import argparse
 import functools
+import shlex
+import sys
 
 from resnet_keras.cli.backend import import_tensorflow
 from resnet_keras.errors import UsageError
@@ -42,7 +44,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Runs it; prints the folder it wrote."""
+    """Runs it; prints the folder it wrote, and how to measure that: the test error that training
+    printed is another export's."""
     if args.name is not None:
         one_component(args.name, "--name")
     if args.data_dir and not args.recalibrate_bn:
@@ -58,4 +61,6 @@ def run(args: argparse.Namespace) -> None:
     version = export_file(
         args.path, args.export_dir, args.fold, args.serving_precision, args.name, change
     )
-    print(version)
+    print(version, flush=True)
+    measure = shlex.join(["python", "evaluate.py", str(version), "--record"])
+    print(f"its card has no test error yet; {measure} measures and notes it", file=sys.stderr)

@@ -41,10 +41,5 @@ def orthogonalized(kernel):
     return keras.ops.reshape(keras.ops.transpose(x) if tall else x, kernel.shape)
 
 
-def frobenius_norm(x):
-    """Returns the length of a tensor, the root of the sum of its squares: a scalar."""
-    return keras.ops.sqrt(keras.ops.sum(keras.ops.square(x)))
-
-
 def _of_unit_length(x):
-    return x / (frobenius_norm(x) + _TINY)
+    return x / (keras.ops.norm(x) + _TINY)

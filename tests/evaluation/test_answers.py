@@ -1,6 +1,8 @@
 """Answers over several views and of several networks, against a computation by hand."""
 
 import json
+import re
+import shlex
 
 import keras
 import numpy as np
@@ -204,3 +206,15 @@ def test_the_error_is_recorded_in_the_savedmodels_card(free, few_digits, capsys,
     # A .keras file has no card of its own to be changed.
     file = str(free[3] / "free.keras")
     assert command("evaluate", [*figure, file, "--record"], "evaluate") == 1
+    capsys.readouterr()
+
+
+def test_an_export_says_how_to_measure_it(free, few_digits, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert command("export", [str(free[3] / "free.keras"), "--name", "again"], "export") == 0
+    said = capsys.readouterr()
+    version = said.out.strip()
+    assert open_predictor(version).description.card["test_error"] is None
+    measure = re.search(r"python evaluate\.py (.+ --record)", said.err).group(1)
+    assert command("evaluate", shlex.split(measure), "evaluate") == 0
+    assert open_predictor(version).description.card["test_error"]["examples"] == 30
