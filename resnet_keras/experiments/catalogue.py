@@ -174,6 +174,8 @@ _PARTS = {
     "smoothing-0.1": {"label_smoothing": 0.1},
     "alternate-flip": {"alternate_flip": True},
     "pad-2": {"pad": 2},
+    # Each was good alone.
+    "smoothing-0.1-pad-2": {"label_smoothing": 0.1, "pad": 2},
     "batch-64": _of_batch(64, 0.1),
     "batch-256": _of_batch(256, 0.4),
     "ema-0.99": {"ema": 0.99},
