@@ -41,5 +41,13 @@ def orthogonalized(kernel):
     return keras.ops.reshape(keras.ops.transpose(x) if tall else x, kernel.shape)
 
 
+def frobenius_norm(x):
+    """Returns the length of a tensor, the root of the sum of its squares: a scalar.
+
+    `keras.ops.norm` takes no more than two axes.
+    """
+    return keras.ops.sqrt(keras.ops.sum(keras.ops.square(x)))
+
+
 def _of_unit_length(x):
-    return x / (keras.ops.norm(x) + _TINY)
+    return x / (frobenius_norm(x) + _TINY)

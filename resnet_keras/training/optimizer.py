@@ -4,7 +4,7 @@ import keras
 
 from resnet_keras.errors import unknown
 from resnet_keras.recipe import Recipe
-from resnet_keras.training.muon import orthogonalized
+from resnet_keras.training.muon import frobenius_norm, orthogonalized
 from resnet_keras.training.schedule import keras_schedule
 
 DECAY_ON = ("all", "kernels")
@@ -106,7 +106,7 @@ class SGD(keras.optimizers.SGD):
             self.assign(slot, velocity)
             direction = gradient + self.momentum * velocity if self.nesterov else velocity
         turn = rate * self.muon
-        move = turn * keras.ops.norm(weight) * orthogonalized(direction)
+        move = turn * frobenius_norm(weight) * orthogonalized(direction)
         grown = keras.ops.sqrt(1 + keras.ops.square(turn))
         self.assign(variable, ((1 - rate * decay) * weight - move) / grown)
 

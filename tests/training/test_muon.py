@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from resnet_keras.training.muon import orthogonalized
+from resnet_keras.training.muon import frobenius_norm, orthogonalized
 from tests.training import numpy_muon
 
 SHAPES = {
@@ -64,6 +64,7 @@ def test_its_length_is_one_whatever_the_kernels(shape):
     for factor in (1e-4, 1.0, 1e4):
         found = np.array(orthogonalized(factor * kernel(shape)))
         assert np.linalg.norm(found) == pytest.approx(1, abs=1e-5)
+        assert np.array(frobenius_norm(found)) == pytest.approx(1, abs=1e-5)
 
 
 def test_no_gradient_is_no_direction():
