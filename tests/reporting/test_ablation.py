@@ -17,7 +17,8 @@ from resnet_keras.reporting.table_gallery import TABLES, write_tables
 def ablation_run(folder, error, seed=0, done=True, **changes):
     """A run folder with one row, whose held-out error is `error`."""
     values = {"steps": 100, "eval_every": 100, "validation_size": 5000, "precision": "float32"}
-    recipe = recipes.make("fast", "resnet20", seed=seed, **{**values, **changes})
+    values = {**recipes.ONE_CYCLE, **values, **changes}
+    recipe = recipes.make("paper", "resnet20", seed=seed, **values)
     folder.mkdir(parents=True)
     row = dict.fromkeys(COLUMNS, 1.0) | {"step": recipe.steps if done else 50, "test_error": 66.0}
     row["validation_error"] = error if recipe.validation_size else ""
