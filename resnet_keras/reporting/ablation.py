@@ -52,10 +52,12 @@ def ablation_table(groups: Sequence[Group]):
 def notes(groups: Sequence[Group]) -> list[str]:
     """Returns the sentences that belong below the table."""
     sizes = sorted({group.recipe.validation_size for group in groups})
+    precisions = sorted({group.recipe.precision for group in groups})
     return [
         f"Mean ± standard deviation over seeds (their number) of the last iterate's error on "
-        f"{' or '.join(f'{size:,}' for size in sizes)} training images held out; no test image was "
-        "looked at. Differences are against the unchanged recipe in as many epochs."
+        f"{' or '.join(f'{size:,}' for size in sizes)} training images held out; the test "
+        "images have no part in it. Differences: against the unchanged recipe in as many epochs. "
+        f"Arithmetic: {' and '.join(precisions)}."
     ]
 
 

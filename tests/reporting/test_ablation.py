@@ -6,7 +6,7 @@ import math
 import pytest
 
 from resnet_keras import recipes
-from resnet_keras.reporting.ablation import ablation_table, readable
+from resnet_keras.reporting.ablation import ablation_table, notes, readable
 from resnet_keras.reporting.figure_gallery import draw_figures
 from resnet_keras.reporting.groups import group_runs
 from resnet_keras.reporting.metrics_file import COLUMNS
@@ -88,3 +88,13 @@ def test_held_out_runs_and_cycles_are_not_the_papers(tmp_path):
     assert draw_figures([held_out, cycle], tmp_path / "results") == []
     names = {shown.path.name for shown in write_tables([held_out, cycle], tmp_path / "results")}
     assert names == {"fast_ablation.csv", "fast.csv", "all.csv"}
+
+
+def test_the_note_says_which_images_and_which_arithmetic(tmp_path):
+    runs = [
+        ablation_run(tmp_path / "a", 20.0),
+        ablation_run(tmp_path / "b", 19.0, pad=2, precision="mixed_bfloat16"),
+    ]
+    (note,) = notes(group_runs(runs))
+    assert "on 5,000 training images held out" in note
+    assert "Arithmetic: float32 and mixed_bfloat16." in note

@@ -36,7 +36,8 @@ def test_labels_leave_out_what_is_the_papers_unless_nothing_else_tells_apart(tmp
     sparse = {"eval_every": 100, "name": "sparse"}
     labels = [group.label for group in group_runs(runs(tmp_path, {}, fast))]
     assert labels == [
-        "resnet20-A (7,812 steps, one cycle, learning rate 0.2, nesterov, decay 0.0005, muon 0.15)",
+        "resnet20-A (pad 2, 7,812 steps, one cycle, learning rate 0.2, nesterov, decay 0.0005, "
+        "muon 0.15)",
         "resnet20-A (6,400 steps)",
     ]
     labels = [g.label for g in group_runs(runs(tmp_path / "2", {}, sparse, {"scale": 1}))]
