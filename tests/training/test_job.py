@@ -148,7 +148,12 @@ def test_kept_and_exported_are_the_same_function(done):
     images = load("digits").test.images[:50]
     exported = open_predictor(done.export).probabilities(images)
     kept = open_predictor(done.run).probabilities(images)
-    np.testing.assert_allclose(exported, kept, atol=1e-5)
+    # The export computes in float32, the network as it was trained: where the processor has
+    # bfloat16, with three digits.
+    rounding = {"float32": 1e-5, "mixed_bfloat16": 3e-3}
+    np.testing.assert_allclose(
+        exported, kept, atol=rounding[read_recipe(done.run / "config.json").precision]
+    )
 
 
 def test_the_seed_decides_the_first_weights():
