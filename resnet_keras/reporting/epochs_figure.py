@@ -36,8 +36,10 @@ def epochs_figure(groups: Sequence[Group]):
     recipes: dict[Recipe, list[Group]] = {}
     for group in groups:
         recipes.setdefault(dataclasses.replace(group.recipe, **_ASIDE), []).append(group)
-    for index, (recipe, members) in enumerate(recipes.items()):
-        _draw(axes, members, _label(recipe, list(recipes)), *STYLES[index % len(STYLES)])
+    points = {recipe: _points(members) for recipe, members in recipes.items()}
+    for index, recipe in enumerate(recipes):
+        _draw(axes, points[recipe], _label(recipe, list(recipes)), *STYLES[index % len(STYLES)])
+    _number(axes, list(points.values()))
     paper = reported(groups[0].recipe)
     if paper and paper.error is not None:
         first = groups[0].recipe
@@ -51,10 +53,14 @@ def epochs_figure(groups: Sequence[Group]):
     return figure
 
 
-def _draw(axes, groups, label, colour, marker):
-    points = sorted(
+def _points(groups):
+    """Returns epochs and errors, one a seed, of the lengths that were finished."""
+    return sorted(
         (group.epochs, group.last_errors("test")) for group in groups if group.last_errors("test")
     )
+
+
+def _draw(axes, points, label, colour, marker):
     if not points:
         return
     x = [epochs for epochs, _ in points]
@@ -63,9 +69,22 @@ def _draw(axes, groups, label, colour, marker):
     above = [max(errors) - mean for mean, (_, errors) in zip(means, points, strict=True)]
     axes.errorbar(x, means, yerr=(below, above), label=label, color=colour, marker=marker,
                   markersize=5.5, linewidth=1.6, capsize=3, gid=label)  # fmt: skip
-    for epochs, mean in zip(x, means, strict=True):
-        axes.annotate(f"{mean:.2f}", (epochs, mean), xytext=(5, 5), textcoords="offset points",
-                      fontsize=8, color=colour)  # fmt: skip
+
+
+def _number(axes, lines):
+    """Writes each mean beside its point: above it, but the lowest of several of one length below
+    and to the left, where no falling line comes from."""
+    named = [
+        (epochs, mean_and_std(errors)[0], STYLES[index % len(STYLES)][0])
+        for index, points in enumerate(lines)
+        for epochs, errors in points
+    ]
+    for epochs, mean, colour in named:
+        others = [other for at, other, _ in named if at == epochs]
+        lowest = len(others) > 1 and mean == min(others)
+        axes.annotate(f"{mean:.2f}", (epochs, mean), xytext=(-5, -5) if lowest else (5, 5),
+                      ha="right" if lowest else "left", va="top" if lowest else "bottom",
+                      textcoords="offset points", fontsize=8, color=colour)  # fmt: skip
 
 
 def _finish(axes, ticks, network):

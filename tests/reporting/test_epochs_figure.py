@@ -52,6 +52,9 @@ def test_a_point_a_length_and_a_line_a_recipe(tmp_path):
     }
     assert [text.get_text() for text in axes.get_xticklabels()] == ["5", "20"]
     assert {text.get_text() for text in axes.texts} == {"15.00", "9.25", "10.25"}
+    # Numbers of one length do not lie on each other.
+    sides = {text.get_text(): text.get_va() for text in axes.texts}
+    assert sides == {"15.00": "bottom", "9.25": "top", "10.25": "bottom"}
     assert "lowest to highest seed, of 2 seeds at most" in texts(figure)
 
 
