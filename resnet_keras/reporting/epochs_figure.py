@@ -1,6 +1,7 @@
 """Error against the length of the training: recipes in several numbers of epochs."""
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 
 from resnet_keras.recipe import Recipe
@@ -36,10 +37,11 @@ def epochs_figure(groups: Sequence[Group]):
     recipes: dict[Recipe, list[Group]] = {}
     for group in groups:
         recipes.setdefault(dataclasses.replace(group.recipe, **_ASIDE), []).append(group)
-    points = {recipe: _points(members) for recipe, members in recipes.items()}
-    for index, recipe in enumerate(recipes):
-        _draw(axes, points[recipe], _label(recipe, list(recipes)), *STYLES[index % len(STYLES)])
-    _number(axes, list(points.values()))
+    labels = [_label(recipe, list(recipes)) for recipe in recipes]
+    lines = list(zip(map(_points, recipes.values()), labels, itertools.cycle(STYLES), strict=False))
+    for points, label, (colour, marker) in lines:
+        _draw(axes, points, label, colour, marker)
+    _number(axes, [(*point[:2], colour) for points, _, (colour, _) in lines for point in points])
     paper = reported(groups[0].recipe)
     if paper and paper.error is not None:
         first = groups[0].recipe
@@ -54,33 +56,26 @@ def epochs_figure(groups: Sequence[Group]):
 
 
 def _points(groups):
-    """Returns epochs and errors, one a seed, of the lengths that were finished."""
-    return sorted(
-        (group.epochs, group.last_errors("test")) for group in groups if group.last_errors("test")
-    )
+    """Returns epochs, mean and errors, one a seed, of the lengths that were finished."""
+    found = sorted((group.epochs, group.last_errors("test")) for group in groups)
+    return [(epochs, mean_and_std(errors)[0], errors) for epochs, errors in found if errors]
 
 
 def _draw(axes, points, label, colour, marker):
     if not points:
         return
-    x = [epochs for epochs, _ in points]
-    means = [mean_and_std(errors)[0] for _, errors in points]
-    below = [mean - min(errors) for mean, (_, errors) in zip(means, points, strict=True)]
-    above = [max(errors) - mean for mean, (_, errors) in zip(means, points, strict=True)]
+    x, means, _ = zip(*points, strict=True)
+    below = [mean - min(errors) for _, mean, errors in points]
+    above = [max(errors) - mean for _, mean, errors in points]
     axes.errorbar(x, means, yerr=(below, above), label=label, color=colour, marker=marker,
                   markersize=5.5, linewidth=1.6, capsize=3, gid=label)  # fmt: skip
 
 
-def _number(axes, lines):
+def _number(axes, points):
     """Writes each mean beside its point: above it, but the lowest of several of one length below
     and to the left, where no falling line comes from."""
-    named = [
-        (epochs, mean_and_std(errors)[0], STYLES[index % len(STYLES)][0])
-        for index, points in enumerate(lines)
-        for epochs, errors in points
-    ]
-    for epochs, mean, colour in named:
-        others = [other for at, other, _ in named if at == epochs]
+    for epochs, mean, colour in points:
+        others = [other for at, other, _ in points if at == epochs]
         lowest = len(others) > 1 and mean == min(others)
         axes.annotate(f"{mean:.2f}", (epochs, mean), xytext=(-5, -5) if lowest else (5, 5),
                       ha="right" if lowest else "left", va="top" if lowest else "bottom",
