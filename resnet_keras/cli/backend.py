@@ -39,8 +39,8 @@ def _import_keras():
     try:
         import keras  # noqa: F401
     except ModuleNotFoundError as error:
-        backend = os.environ.get("KERAS_BACKEND", "tensorflow")
-        if error.name not in (backend, f"{backend}lib"):
+        backend = os.environ.get("KERAS_BACKEND")
+        if backend is None or error.name not in (backend, f"{backend}lib"):
             raise
         raise UserError(f"KERAS_BACKEND={backend}, but {error.name} is not installed") from error
 

@@ -6,6 +6,7 @@ import os
 import sys
 
 from resnet_keras import __version__
+from resnet_keras.cli.packages import missing_packages_named
 from resnet_keras.errors import UserError, unknown
 
 # Command -> module; imported only when it is asked for, since TensorFlow takes seconds.
@@ -39,7 +40,13 @@ def main(argv: list[str] | None = None) -> int:
     if argv and not argv[0].startswith("-"):
         print(f"resnet-keras: {unknown('command', argv[0], COMMANDS)}", file=sys.stderr)
         return 2
-    parser = _Parser(prog="resnet-keras", description=_overview())
+    parser = _Parser(prog="resnet-keras")
+    try:
+        with missing_packages_named():
+            parser.description = _overview()
+    except UserError as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return error.exit_status
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--version", action="version", version=__version__)
     parser.add_argument("command", choices=COMMANDS, metavar="COMMAND")
@@ -53,12 +60,13 @@ def command(name: str, argv: list[str] | None = None, prog: str | None = None) -
     0 for success, 1 for what is wrong outside, 2 for a command that can never work, 128 + n for
     the signal n.
     """
-    module = importlib.import_module(f"resnet_keras.cli.{COMMANDS[name]}")
-    parser = _Parser(prog=prog, description=module.HELP, allow_abbrev=False)
-    module.configure(parser)
-    args = parser.parse_args(argv)
+    parser = _Parser(prog=prog, allow_abbrev=False)
     try:
-        status = module.run(args)
+        with missing_packages_named():
+            module = importlib.import_module(f"resnet_keras.cli.{COMMANDS[name]}")
+            parser.description = module.HELP
+            module.configure(parser)
+            status = module.run(parser.parse_args(argv))
         sys.stdout.flush()
         return status or 0
     except UserError as error:

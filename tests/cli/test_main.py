@@ -83,6 +83,34 @@ def test_a_defect_of_ours_keeps_its_traceback(fake):
         main.command("fake", [])
 
 
+@pytest.mark.parametrize("name", ["keras", "google.protobuf"])
+def test_a_package_that_is_not_installed_is_named(fake, capsys, name):
+    fake(raising(ModuleNotFoundError(f"No module named {name!r}", name=name)))
+    assert main.command("fake", []) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert f"{name.split('.')[0]} is not installed for {sys.executable}" in said
+    assert "pip install -r requirements.txt" in said
+
+
+@pytest.mark.parametrize(
+    "argv", [["predict", "saved_models/resnet20-A", "x.png"], [], ["train", "--arch", "resnet20"]]
+)
+def test_before_anything_is_installed(argv):
+    # -S: without the packages of this Python.
+    done = call("-S", "-m", "resnet_keras", *argv)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.count("\n") == 1
+    assert "is not installed for" in done.stderr
+
+
+@pytest.mark.parametrize("name", [None, "resnet_keras.not_there"])
+def test_an_import_of_ours_that_fails_keeps_its_traceback(fake, name):
+    fake(raising(ModuleNotFoundError("No module", name=name)))
+    with pytest.raises(ModuleNotFoundError):
+        main.command("fake", [])
+
+
 @pytest.mark.parametrize("returned, status", [(None, 0), (0, 0), (143, 143)])
 def test_the_commands_own_status(fake, returned, status):
     fake(lambda args: returned)
