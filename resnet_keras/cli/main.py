@@ -45,8 +45,7 @@ def main(argv: list[str] | None = None) -> int:
         with missing_packages_named():
             parser.description = _overview()
     except UserError as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
-        return error.exit_status
+        return _said(parser.prog, error)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--version", action="version", version=__version__)
     parser.add_argument("command", choices=COMMANDS, metavar="COMMAND")
@@ -70,8 +69,7 @@ def command(name: str, argv: list[str] | None = None, prog: str | None = None) -
         sys.stdout.flush()
         return status or 0
     except UserError as error:
-        print(f"{parser.prog}: {_one_line(error)}", file=sys.stderr)
-        return error.exit_status
+        return _said(parser.prog, error)
     except KeyboardInterrupt:
         print(f"{parser.prog}: interrupted", file=sys.stderr)
         return 130
@@ -81,8 +79,10 @@ def command(name: str, argv: list[str] | None = None, prog: str | None = None) -
         return 1
 
 
-def _one_line(error):
-    return " ".join(str(error).split())
+def _said(prog, error):
+    """Prints the error as one line; returns its exit status."""
+    print(f"{prog}: {' '.join(str(error).split())}", file=sys.stderr)
+    return error.exit_status
 
 
 def _overview():
