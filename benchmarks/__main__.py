@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks import machine
 from benchmarks.flags import out_folder, run
 from benchmarks.options import Options
-from resnet_keras.cli.whole_number import positive
+from resnet_keras.cli.flags import positive
 
 USUAL = Path("results/benchmarks")
 SUITES = ("training", "input", "inference", "depth", "start")

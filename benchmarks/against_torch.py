@@ -21,8 +21,8 @@ from torch.nn import functional
 from benchmarks.contestants import torch_networks
 from benchmarks.contestants.keras_training import preprocessing_for
 from benchmarks.flags import above_zero, run
-from resnet_keras.cli.whole_number import positive
-from resnet_keras.data.load import load_for
+from resnet_keras.cli.flags import positive
+from resnet_keras.data.sources import load_for
 from resnet_keras.recipe import Recipe
 from resnet_keras.training import hardware
 from resnet_keras.training.fit import compiled_model

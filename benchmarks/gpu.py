@@ -17,7 +17,7 @@ from benchmarks.contest import Contestant, Outcome, hold
 from benchmarks.flags import out_folder, run
 from benchmarks.process import QUIET, ROOT
 from benchmarks.report import Goal, Report
-from resnet_keras.cli.whole_number import positive
+from resnet_keras.cli.flags import positive
 
 BATCH, SIZE = 128, 32
 USUAL, RUNS = Path("results/benchmarks/gpu"), Path("runs/gpu")

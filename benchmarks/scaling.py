@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from benchmarks.flags import above_zero, run
 from resnet_keras import accounting, architectures
-from resnet_keras.cli.whole_number import positive
+from resnet_keras.cli.flags import positive
 
 # Backward passes take about two thirds of a step, and the first gradients are there only when the
 # last layers are done: this part of the backward pass has gradients to send.

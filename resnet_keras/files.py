@@ -1,7 +1,8 @@
-"""Files that are either there whole or not at all."""
+"""Writing files and folders completely or not at all, and reading JSON objects."""
 
 import contextlib
 import fcntl
+import json
 import os
 import shutil
 import tempfile
@@ -120,6 +121,44 @@ def make_folder(path: Path) -> Path:
     if not os.access(path, os.W_OK):
         raise UserError(f"cannot write to the folder {path}: permission denied")
     return path
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file and its folder.
+
+    Raises:
+        UserError: if that cannot be done.
+    """
+    make_folder(path.parent)
+    with written_whole(path) as beside:
+        beside.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, values: dict) -> None:
+    """Writes a JSON object to a file, completely or not at all.
+
+    Raises:
+        UserError: if the file cannot be written.
+    """
+    with written_whole(path) as temporary:
+        temporary.write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def read_json(path: Path) -> dict:
+    """Reads a JSON object from a file.
+
+    Raises:
+        UserError: if the file is missing, or is not a JSON object.
+    """
+    try:
+        values = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot read {path}: {error}") from error
+    if not isinstance(values, dict):
+        raise UserError(
+            f"cannot read {path}: expected a JSON object. Received: {type(values).__name__}"
+        )
+    return values
 
 
 def _sync(path):

@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 
 from resnet_keras import recipes
-from resnet_keras.reporting.metrics_file import COLUMNS
+from resnet_keras.runs.metrics import COLUMNS
 
 FINAL = {"plain20": 9.9, "plain56": 13.4, "resnet20": 8.9, "resnet56": 7.2}
 

@@ -27,7 +27,7 @@ def test_its_card_says_how_it_came_about():
 @pytest.fixture(scope="module")
 def cifar_images():
     """CIFAR-10's."""
-    from resnet_keras.data.load import load
+    from resnet_keras.data.sources import load
 
     try:
         return load("cifar10").test

@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.contestants import synthetic
-from resnet_keras.data import scale_crop
-from resnet_keras.data.image_files import Files
+from resnet_keras.data import augmentation
+from resnet_keras.data.dataset import Files
 from resnet_keras.data.pipeline import training_batches
 from resnet_keras.preprocessing import Preprocessing
 from resnet_keras.recipe import Recipe
@@ -96,8 +96,8 @@ def _pipeline(photographs, batch, size):
 
 def _decoder(photographs, batch, size):
     shape = tf.constant([HEIGHT, WIDTH])
-    draws = scale_crop.draws(len(photographs), 0, tf.constant(0, tf.int64))
-    windows = np.array([scale_crop.window(shape, draw, size).numpy() for draw in draws])
+    draws = augmentation.draws(len(photographs), 0, tf.constant(0, tf.int64))
+    windows = np.array([augmentation.window(shape, draw, size).numpy() for draw in draws])
 
     def decode(data, window):
         # The size alone goes on: what is decoded need not be copied anywhere.

@@ -30,10 +30,10 @@ def run(args: argparse.Namespace) -> int:
     """
     from resnet_keras.errors import UsageError
     from resnet_keras.reporting.error_figures import one_panel
-    from resnet_keras.reporting.figure_file import save
+    from resnet_keras.reporting.figures import save
     from resnet_keras.reporting.groups import group_runs
-    from resnet_keras.reporting.runs import read_runs
     from resnet_keras.reporting.tables import readable, results_table, to_markdown, write_table
+    from resnet_keras.runs.reading import read_runs
 
     out = Path(args.out)
     if out.suffix.lower() not in (".png", ".svg"):

@@ -114,7 +114,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _record(found):
-    from resnet_keras.export.card import record_test_error
+    from resnet_keras.export.model_card import record_test_error
 
     measured = found.measurement
     record_test_error(

@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> None:
 
     change = None
     if args.recalibrate_bn:
-        from resnet_keras.training.recalibrate import recalibrate_as_trained
+        from resnet_keras.training.batch_norm_statistics import recalibrate_as_trained
 
         change = functools.partial(recalibrate_as_trained, data_dir=args.data_dir)
     version = export_file(

@@ -63,14 +63,14 @@ def run(args: argparse.Namespace) -> None:
     if out is not None and out.suffix != ".keras":
         raise UsageError(f"--out is a file whose name ends in .keras. Received: {out}")
     import_tensorflow()
-    from resnet_keras.models.import_weights import (
+    from resnet_keras.importers.import_weights import (
         architecture_of,
         import_weights,
         preprocessing_of,
         recognise,
     )
+    from resnet_keras.importers.weight_files import read_weights
     from resnet_keras.models.keras_file import save_keras_file
-    from resnet_keras.models.weight_files import read_weights
 
     if _is_ours(path):
         raise UsageError(f"{path} is a file of this program already: nothing is to be imported")
@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _is_ours(path):
-    from resnet_keras.models.keras_description import read_description
+    from resnet_keras.models.keras_file import read_description
 
     try:
         return bool(read_description(path))
@@ -105,7 +105,7 @@ def _is_ours(path):
 
 def _class_names(path, layout, classes):
     if path is None:
-        from resnet_keras.models.import_cifar import CIFAR10_NAMES
+        from resnet_keras.importers.cifar_repositories import CIFAR10_NAMES
 
         if layout == "cifar" and classes == len(CIFAR10_NAMES):
             return CIFAR10_NAMES
@@ -125,7 +125,9 @@ def _class_names(path, layout, classes):
 
 
 def _description(arch, preprocessing, path, layout):
-    from resnet_keras.training import provenance
+    import keras
+
+    from resnet_keras.runs import provenance
 
     card = {
         "name": arch.label,
@@ -138,9 +140,7 @@ def _description(arch, preprocessing, path, layout):
         "parameters": totals(layers(arch, len(preprocessing.class_names))).parameters,
         "precision": "float32",
         "imported_from": {"file": path.name, "layout": layout},
-        "versions": provenance.versions(),
-        "git_commit": provenance.git_commit(),
-        "command": provenance.command(),
+        **provenance.made_with(keras.backend.backend()),
     }
     return Description(preprocessing, card)
 

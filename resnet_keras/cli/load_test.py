@@ -11,11 +11,10 @@ from resnet_keras.cli.predict import (
     add_connection_flags,
     check_connection_flags,
 )
-from resnet_keras.client.address import parse
-from resnet_keras.client.load import MAX_BATCH, load_test
-from resnet_keras.client.picture import png
-from resnet_keras.client.tensors import Pixels
 from resnet_keras.errors import UsageError, UserError
+from resnet_keras.serving.address import parse
+from resnet_keras.serving.load_test import MAX_BATCH, load_test
+from resnet_keras.serving.predictions import Pixels, sample_image
 
 HELP = "Measure latency and throughput of a model that TF Serving serves."
 
@@ -94,7 +93,7 @@ def _inputs(args):
 
 def _image(path):
     if path is None:
-        return png(224, 224)
+        return sample_image(224, 224)
     try:
         return Path(path).read_bytes()
     except OSError as error:

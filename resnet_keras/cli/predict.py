@@ -5,11 +5,10 @@ import json
 import sys
 from pathlib import Path
 
-from resnet_keras.client.address import Address, is_url, parse
-from resnet_keras.client.classify import NOT_ANSWERED, classify
-from resnet_keras.client.connect import connect, retrying
-from resnet_keras.client.tensors import TOP
 from resnet_keras.errors import UsageError
+from resnet_keras.serving.address import Address, is_url, parse
+from resnet_keras.serving.client import NOT_ANSWERED, classify, connect, retrying
+from resnet_keras.serving.predictions import TOP
 
 HELP = "Classify images with a SavedModel, or with one that TF Serving serves."
 # As a shell reports Ctrl-C: 128 + 2.
@@ -95,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
         from resnet_keras.cli.backend import import_tensorflow
 
         import_tensorflow()
-        from resnet_keras.export.local import open_local
+        from resnet_keras.export.local_client import open_local
 
         outcome = classify(open_local(args.model), paths, args.batch_size)
     (_print_json if args.json else _print_text)(args, outcome)

@@ -28,10 +28,9 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UserError: if there are no runs, or a file cannot be written.
     """
-    from resnet_keras.reporting.figure_gallery import draw_figures, draw_kept_responses
+    from resnet_keras.reporting.gallery import draw_figures, draw_kept_responses, write_tables
     from resnet_keras.reporting.report import write_report
-    from resnet_keras.reporting.runs import find_runs
-    from resnet_keras.reporting.table_gallery import write_tables
+    from resnet_keras.runs.reading import find_runs
 
     results = Path(args.results_dir)
     runs, problems = find_runs(args.runs_dir or results / "runs")

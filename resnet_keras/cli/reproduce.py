@@ -6,7 +6,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from resnet_keras.cli.whole_number import positive
+from resnet_keras.cli.flags import positive
 from resnet_keras.errors import UsageError
 from resnet_keras.experiments.catalogue import EXPERIMENTS, get
 from resnet_keras.experiments.plan import OTHER, is_other, plan, state, steps_done
@@ -81,12 +81,14 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         _list(experiment, planned, args)
         return 0
-    from resnet_keras.experiments.runner import Places, launch
+    from resnet_keras.experiments.runner import ExperimentOptions, launch
     from resnet_keras.files import make_folder
 
     # Not found out after hours of training.
     make_folder(Path(args.results_dir))
-    outcome = launch(planned, Places(Path(args.runs_dir), args.data_dir), args.jobs, _say)
+    outcome = launch(
+        planned, ExperimentOptions(Path(args.runs_dir), args.data_dir), args.jobs, _say
+    )
     if outcome.stopped_by:
         _say("stopped; the same command goes on")
         return _SIGNAL_STATUS + outcome.stopped_by
@@ -101,8 +103,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(experiment, planned, args):
-    from resnet_keras.experiments.estimate import estimate
-    from resnet_keras.reporting.durations import clock
+    from resnet_keras.experiments.plan import estimate
+    from resnet_keras.formatting import clock
 
     measured = _measured(args)
     width = max(len(one.name) for one in planned)
@@ -140,7 +142,7 @@ def _as_the_paper_measured(experiment, names, args):
 def _measured(args):
     """The runs that an estimate can rest on: those of this machine, then the kept results."""
     from resnet_keras.errors import UserError
-    from resnet_keras.reporting.runs import find_runs
+    from resnet_keras.runs.reading import find_runs
 
     found = []
     for folder in (Path(args.runs_dir), Path(args.results_dir) / "runs"):
@@ -152,10 +154,8 @@ def _measured(args):
 def _publish(experiment, planned, args):
     """Copies the numbers of the runs, and draws from all that have been kept so far."""
     from resnet_keras.errors import UserError
-    from resnet_keras.reporting.figure_gallery import draw_figures
-    from resnet_keras.reporting.kept_runs import copy_run
-    from resnet_keras.reporting.runs import find_runs, read_run
-    from resnet_keras.reporting.table_gallery import write_tables
+    from resnet_keras.reporting.gallery import draw_figures, write_tables
+    from resnet_keras.runs.reading import copy_run, find_runs, read_run
 
     results = Path(args.results_dir)
     copied = []

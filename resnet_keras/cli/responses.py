@@ -48,9 +48,8 @@ def run(args: argparse.Namespace) -> int:
     from resnet_keras.cli.backend import import_tensorflow
 
     import_tensorflow()
-    from resnet_keras.files import make_folder
+    from resnet_keras.files import make_folder, write_text
     from resnet_keras.reporting.responses_figure import FOLDER, draw_responses
-    from resnet_keras.reporting.tables import write_text
 
     make_folder(Path(args.out) / FOLDER)
     for name, path in _named(args.paths).items():
@@ -79,7 +78,7 @@ def _named(paths):
 
 
 def _measured(path, args):
-    from resnet_keras.data.load import load_for
+    from resnet_keras.data.sources import load_for
     from resnet_keras.evaluation.responses import open_network, responses
     from resnet_keras.recipe import Recipe
 

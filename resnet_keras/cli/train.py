@@ -2,10 +2,9 @@
 
 import argparse
 
-from resnet_keras.cli import several
+from resnet_keras.cli import distributed_flags
 from resnet_keras.cli.backend import import_tensorflow
-from resnet_keras.cli.recipe_flags import add_recipe_flags, recipe_from
-from resnet_keras.cli.whole_number import positive
+from resnet_keras.cli.flags import add_recipe_flags, positive, recipe_from
 from resnet_keras.files import one_component
 
 HELP = "Train a network, export it and measure the export."
@@ -46,7 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="steps between checkpoints (default: as many as take about two minutes)",
     )
-    several.add_flags(parser)
+    distributed_flags.add_flags(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -55,14 +54,15 @@ def run(args: argparse.Namespace) -> int:
     # Said now, not after the seconds that TensorFlow takes.
     if args.name is not None:
         one_component(args.name, "--name")
-    several.check(args)
+    distributed_flags.check(args)
     import_tensorflow()
-    processes = several.join(args, recipe)
-    from resnet_keras.training.job import Places, run
+    process_group = distributed_flags.join(args, recipe)
+    from resnet_keras.runs.folder import RunOptions
+    from resnet_keras.training.job import run
 
     result = run(
         recipe,
-        Places(
+        RunOptions(
             data_dir=args.data_dir,
             runs_dir=args.runs_dir,
             export_dir=args.export_dir,
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
             resume=args.resume,
             checkpoint_every=args.checkpoint_every,
         ),
-        processes=processes,
+        process_group=process_group,
     )
     if result.stopped_by:
         return _SIGNAL_STATUS + result.stopped_by

@@ -5,8 +5,7 @@ import dataclasses
 import sys
 
 from resnet_keras.cli.backend import import_tensorflow
-from resnet_keras.cli.recipe_flags import add_recipe_flags, recipe_from
-from resnet_keras.cli.whole_number import positive
+from resnet_keras.cli.flags import add_recipe_flags, positive, recipe_from
 from resnet_keras.errors import UsageError, unknown
 from resnet_keras.files import one_component
 

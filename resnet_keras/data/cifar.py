@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from resnet_keras.data.archive import read_files
-from resnet_keras.data.cifar_formats import Format
+from resnet_keras.data.cifar_formats import Format, load_batch
 from resnet_keras.data.dataset import Dataset, Images
-from resnet_keras.data.unpickle import load_batch
 from resnet_keras.errors import UserError
 
 # An image is stored as 1,024 red, then 1,024 green, then 1,024 blue values, row by row.

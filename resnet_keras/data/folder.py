@@ -9,9 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from resnet_keras.data.dataset import Dataset
+from resnet_keras.data.dataset import Dataset, Files
 from resnet_keras.data.holdout import named_share
-from resnet_keras.data.image_files import Files
 from resnet_keras.errors import UsageError, UserError
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".gif", ".bmp")

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from resnet_keras.data.dataset import Images
-from resnet_keras.data.image_files import Files
+from resnet_keras.data.dataset import Files, Images
 from resnet_keras.errors import UsageError
 
 

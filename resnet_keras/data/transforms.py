@@ -5,7 +5,7 @@ Evaluation, the SavedModel's graph and the client's answers all come through her
 
 import tensorflow as tf
 
-from resnet_keras.data import exif, headers
+from resnet_keras.data import image_headers
 from resnet_keras.preprocessing import Preprocessing
 
 # How many times longer than wide an image is looked at. A few bytes can hold 16,384 x 1 pixels,
@@ -27,21 +27,21 @@ def decode(image_bytes):
 
     Raises:
         InvalidArgumentError: when run, if it is none of these, damaged or cut short, or larger
-            than `headers.MAX_SIDE` and `headers.MAX_PIXELS` allow, which is known beforehand.
+            than `image_headers.MAX_SIDE` and `MAX_PIXELS` allow.
     """
-    reason = headers.refusal(image_bytes)
+    reason = image_headers.refusal(image_bytes)
     accepted = tf.debugging.Assert(
         tf.equal(reason, ""), [tf.strings.join(["the image ", reason])], summarize=1
     )
     with tf.control_dependencies([accepted]):
         image_bytes = tf.cond(
-            headers.is_gif(image_bytes),
-            lambda: headers.first_gif_frame(image_bytes),
+            image_headers.is_gif(image_bytes),
+            lambda: image_headers.first_gif_frame(image_bytes),
             lambda: tf.identity(image_bytes),
         )
     image = tf.io.decode_image(image_bytes, channels=3, expand_animations=False)
     image.set_shape((None, None, 3))
-    return exif.turn(image, exif.orientation(image_bytes))
+    return image_headers.turn(image, image_headers.orientation(image_bytes))
 
 
 def resize(image, preprocessing: Preprocessing):

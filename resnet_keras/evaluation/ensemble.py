@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from resnet_keras.errors import UserError
-from resnet_keras.evaluation.answers import answers, check_views
 from resnet_keras.evaluation.evaluate import (
     Evaluation,
     class_table,
@@ -15,9 +14,10 @@ from resnet_keras.evaluation.evaluate import (
     evaluation_of,
     figures,
 )
-from resnet_keras.evaluation.images import load_test_sets
 from resnet_keras.evaluation.measure import Measurement, Tally, batch_size
+from resnet_keras.evaluation.predict import answers, check_views
 from resnet_keras.evaluation.predictors import open_predictor
+from resnet_keras.evaluation.test_sets import load_test_sets
 
 
 @dataclass(frozen=True)

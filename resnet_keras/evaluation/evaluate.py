@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from resnet_keras.data.dataset import Dataset
-from resnet_keras.evaluation.answers import answers, check_views
-from resnet_keras.evaluation.images import load_test_set
 from resnet_keras.evaluation.measure import Measurement, Tally
+from resnet_keras.evaluation.predict import answers, check_views
 from resnet_keras.evaluation.predictors import Predictor, open_predictor
+from resnet_keras.evaluation.test_sets import load_test_set
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from resnet_keras.data.dataset import Images
-from resnet_keras.data.image_files import Files
-from resnet_keras.data.reading import evaluation_batches
+from resnet_keras.data.dataset import Files, Images
+from resnet_keras.data.decoding import evaluation_batches
 from resnet_keras.errors import UserError
 from resnet_keras.preprocessing import Preprocessing
 

@@ -69,9 +69,9 @@ def model_probabilities(
     It reads the model's weights anew at each call, so it can be kept during training.
     """
     if keras.backend.backend() == "jax":
-        from resnet_keras.models import on_jax
+        from resnet_keras.models import jax_functions
 
-        logits = on_jax.answers(model)
+        logits = jax_functions.answers(model)
         return lambda images: _softmax(logits(normalize(images, preprocessing).numpy()))
 
     spec = tf.TensorSpec((None, None, None, 3), tf.uint8)

@@ -6,9 +6,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from resnet_keras.data.dataset import Images
-from resnet_keras.data.image_files import Files
-from resnet_keras.data.reading import evaluation_batches
+from resnet_keras.data.dataset import Files, Images
+from resnet_keras.data.decoding import evaluation_batches
 from resnet_keras.data.transforms import normalize
 from resnet_keras.errors import UserError
 from resnet_keras.models.batch_norm import BatchNormalization

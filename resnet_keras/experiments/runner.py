@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from resnet_keras import child
+from resnet_keras import subprocesses
 from resnet_keras.errors import UserError
 from resnet_keras.experiments.plan import Planned, is_done
 from resnet_keras.files import make_folder, written_whole
@@ -24,7 +24,7 @@ _INTERRUPTED = tuple(status for n in _SIGNALS for status in (128 + n, -n))
 
 
 @dataclass(frozen=True)
-class Places:
+class ExperimentOptions:
     """Where runs read and write.
 
     Attributes:
@@ -54,7 +54,7 @@ class Outcome:
     stopped_by: int | None = None
 
 
-def command(planned: Planned, places: Places) -> list[str]:
+def command(planned: Planned, places: ExperimentOptions) -> list[str]:
     """Returns the command line of one run."""
     words = [
         sys.executable, "-m", "resnet_keras", "train",
@@ -68,7 +68,7 @@ def command(planned: Planned, places: Places) -> list[str]:
 
 def launch(
     planned: Sequence[Planned],
-    places: Places,
+    places: ExperimentOptions,
     jobs: int = 1,
     say: Callable[[str], None] = print,
 ) -> Outcome:
@@ -99,10 +99,10 @@ def launch(
                     outcome.failed.append((one.name, str(error)))
                     say(f"{one.name}: FAILED to start: {error}")
             for child in list(running):
-                child.pass_on(received)
-                if child.process.poll() is not None:
+                subprocesses.pass_on(received)
+                if subprocesses.process.poll() is not None:
                     running.remove(child)
-                    child.close(outcome)
+                    subprocesses.close(outcome)
             if received and not running:
                 break
             time.sleep(_POLL_SECONDS)
@@ -178,7 +178,7 @@ def _recipe_file(planned, places):
 
 
 def _environment(jobs):
-    environment = child.environment()
+    environment = subprocesses.environment()
     if jobs > 1:
         # The first run takes all of a GPU's memory otherwise, and the second finds none.
         environment.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")

@@ -1,6 +1,8 @@
 """Writes `saved_models/<name>/<version>/`, which TF Serving loads as it is."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,11 +11,12 @@ import keras
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+from resnet_keras import subprocesses
 from resnet_keras.artefact import CARD_FILE, EXTRA_FOLDER, PREPROCESSING_FILE, Description
 from resnet_keras.errors import UserError
-from resnet_keras.export.card import complete_card
 from resnet_keras.export.fold import deployment_model
-from resnet_keras.export.serving import signatures
+from resnet_keras.export.model_card import complete_card
+from resnet_keras.export.signatures import signatures
 from resnet_keras.export.warmup import write_warmup
 from resnet_keras.files import folder_locked, folder_written_whole, one_component
 from resnet_keras.models.keras_file import load_keras_file
@@ -133,3 +136,39 @@ def next_version(folder: Path) -> int:
     except OSError as error:
         raise UserError(f"cannot read {folder}: {error.strerror or error}") from error
     return max(taken, default=0) + 1
+
+
+def exported(
+    model: keras.Model, file: Path, description: Description, export_dir: Path | str
+) -> Path:
+    """Exports a network whose `.keras` file is written already; returns the version's folder.
+
+    SavedModels are TensorFlow's. Under another backend a process of its own makes it from the
+    file: a process cannot change its backend.
+
+    Args:
+        model: the network.
+        file: the same in a file.
+        description: as in the file.
+        export_dir: where the models are.
+
+    Raises:
+        UserError: if the folder cannot be written.
+    """
+    if keras.backend.backend() == "tensorflow":
+        return export(model, description, export_dir)
+    return _by_tensorflow(file, export_dir)
+
+
+def _by_tensorflow(file, export_dir):
+    command = [sys.executable, "-m", "resnet_keras", "export", file, "--export-dir", export_dir]
+    # The GPU is the parent's, and its memory full.
+    environment = subprocesses.environment(KERAS_BACKEND="tensorflow", CUDA_VISIBLE_DEVICES="-1")
+    done = subprocess.run(
+        list(map(str, command)), env=environment, capture_output=True, text=True, check=False
+    )
+    said = done.stdout.split("\n")[-2:-1]
+    if done.returncode or not said:
+        why = done.stderr.strip().splitlines()[-1:] or [f"status {done.returncode}"]
+        raise UserError(f"the export of {file} failed: {why[0]}")
+    return Path(said[0])

@@ -8,9 +8,8 @@ import keras
 from resnet_keras import architectures
 from resnet_keras.architectures import Architecture
 from resnet_keras.errors import UsageError
-from resnet_keras.models.blocks import stages
 from resnet_keras.models.layers import classifier
-from resnet_keras.models.stems import cifar_stem, imagenet_stem
+from resnet_keras.models.resnet import cifar_stem, imagenet_stem, stages
 from resnet_keras.models.vgg import vgg
 
 # Keras walks a functional graph recursively; ResNet-1202's is deeper than Python's default of

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Sequence
 
 from resnet_keras.errors import UsageError
-from resnet_keras.reporting.figure_file import LITERAL, font_families, new_figure, save
+from resnet_keras.reporting.figures import LITERAL, font_families, new_figure, save
 
 MOST_NUMBERED = 20  # classes; with more, numbers would not be readable
 MOST_NAMED = 200

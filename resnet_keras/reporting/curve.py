@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from resnet_keras.errors import UserError
-from resnet_keras.reporting.figure_file import BLUE, LITERAL, VERMILION, new_figure, save
-from resnet_keras.reporting.metrics_file import read_metrics
+from resnet_keras.reporting.figures import BLUE, LITERAL, VERMILION, new_figure, save
+from resnet_keras.runs.metrics import read_metrics
 
 # A learning rate divided by at least this much is a drop; schedules that glide have none.
 DROP_FACTOR = 2.0

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from resnet_keras.recipe import Recipe
-from resnet_keras.reporting.runs import Run
+from resnet_keras.runs.reading import Run
 
 PAPER_STEPS = {"cifar": 64_000, "imagenet": 600_000, "vgg": 600_000}
 # Networks under equal conditions may be drawn into one figure: they differ in the network, in the

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from resnet_keras.errors import UserError
-from resnet_keras.reporting.comparisons import Shown
-from resnet_keras.reporting.durations import clock
+from resnet_keras.files import write_text
+from resnet_keras.formatting import clock
+from resnet_keras.reporting.gallery import TABLES, Shown
 from resnet_keras.reporting.groups import group_runs, paper_steps
-from resnet_keras.reporting.paper_numbers import CURVE_READING
-from resnet_keras.reporting.runs import Run, train_command
-from resnet_keras.reporting.table_gallery import TABLES
-from resnet_keras.reporting.tables import to_html, write_text
+from resnet_keras.reporting.paper import CURVE_READING
+from resnet_keras.reporting.tables import to_html
+from resnet_keras.runs.reading import Run, train_command
 
 _STYLE = """
 :root { color-scheme: light; }

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from resnet_keras.errors import UserError
-from resnet_keras.reporting.error_axes import STYLES
-from resnet_keras.reporting.figure_file import new_figure, save
-from resnet_keras.reporting.footnote import write_footnotes
+from resnet_keras.reporting.error_figures import STYLES
+from resnet_keras.reporting.figures import new_figure, save, write_footnotes
 
 COLUMNS = ("network", "index", "layer", "std", "images", "split")
 # Read off Fig. 7: the mean over a network's layers.

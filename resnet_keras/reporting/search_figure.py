@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from resnet_keras.errors import UserError
-from resnet_keras.reporting.figure_file import BLUE, LITERAL, ORANGE, VERMILION, new_figure, save
+from resnet_keras.reporting.figures import BLUE, LITERAL, ORANGE, VERMILION, new_figure, save
 
 NO_VALUES = ("id", "status", "part", "score", "steps", "seconds", "error")
 COLUMNS = 3

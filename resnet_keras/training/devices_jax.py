@@ -37,7 +37,7 @@ def gpu() -> tuple[str, tuple[int, int]]:
 
 
 @contextlib.contextmanager
-def spread(devices: tuple[str, ...]):
+def distribution_scope(devices: tuple[str, ...]):
     """Within the block models are built and compiled for these devices."""
     if len(devices) == 1:
         yield
@@ -47,7 +47,7 @@ def spread(devices: tuple[str, ...]):
     keras.distribution.set_distribution(
         keras.distribution.DataParallel(device_mesh=mesh, auto_shard_dataset=False)
     )
-    # Not undone on the way out: `fit` parts the batches by it. `gathered` undoes it.
+    # Not undone on the way out: `fit` parts the batches by it. `gather_to_host` undoes it.
     yield
 
 
@@ -65,7 +65,7 @@ def make_deterministic() -> None:
     """Nothing is left to do: see `found`."""
 
 
-def gathered(model: keras.Model) -> keras.Model:
+def gather_to_host(model: keras.Model) -> keras.Model:
     """Returns the model, not compiled, on one device of this process alone.
 
     A model whose weights are spread over processes can neither be saved nor asked by one of them.

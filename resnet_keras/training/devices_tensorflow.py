@@ -26,7 +26,7 @@ def gpu() -> tuple[str, tuple[int, int]]:
     return details.get("device_name", "GPU"), details.get("compute_capability", (0, 0))
 
 
-def spread(devices: tuple[str, ...]) -> contextlib.AbstractContextManager:
+def distribution_scope(devices: tuple[str, ...]) -> contextlib.AbstractContextManager:
     """Returns the context in which to build and compile a model for these devices."""
     if len(devices) == 1:
         return contextlib.nullcontext()
@@ -59,6 +59,6 @@ def make_deterministic() -> None:
     tf.config.experimental.enable_op_determinism()
 
 
-def gathered(model: keras.Model) -> keras.Model:
+def gather_to_host(model: keras.Model) -> keras.Model:
     """Returns the model that a spread one was trained as, to be saved and measured: itself."""
     return model

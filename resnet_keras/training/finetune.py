@@ -6,53 +6,59 @@ from pathlib import Path
 
 import keras
 
-from resnet_keras.data.dataset import Images
-from resnet_keras.data.image_files import Files
+from resnet_keras.data.dataset import Files, Images
+from resnet_keras.distributed.process_group import SINGLE_PROCESS, ProcessGroup
 from resnet_keras.errors import UserError
-from resnet_keras.models.keras_description import network_in, read_description
-from resnet_keras.models.keras_file import load_keras_file
+from resnet_keras.files import read_json
+from resnet_keras.models.keras_file import load_keras_file, network_in, read_description
 from resnet_keras.preprocessing import Preprocessing
 from resnet_keras.recipe import Recipe
-from resnet_keras.training.optimizer import HEAD
-from resnet_keras.training.processes import Processes
-from resnet_keras.training.run_folder import RunFolder, read_json
+from resnet_keras.runs.folder import RunFolder
+from resnet_keras.training.optimizers import HEAD
 
 
-def origin(recipe: Recipe, folder: RunFolder, going_on: bool) -> Preprocessing | None:
-    """Returns the preprocessing of the network that a run begins with.
+def pretrained_preprocessing(
+    recipe: Recipe,
+    folder: RunFolder,
+    is_resuming: bool,
+    process_group: ProcessGroup = SINGLE_PROCESS,
+) -> Preprocessing | None:
+    """Returns the preprocessing of the network that a run starts from.
 
-    A run that goes on has it in its folder, and its weights in its checkpoint: the file that it
-    began with need not exist any more.
+    A run that resumes has the preprocessing in its folder and the weights in its checkpoint, so
+    the file that it started from need not exist any more.
 
     Args:
-        recipe: of the run.
-        folder: of the run.
-        going_on: whether there is a checkpoint to go on from.
+        recipe: the recipe of the run.
+        folder: the run folder, which belongs to the primary process.
+        is_resuming: whether there is a checkpoint to resume from.
+        process_group: the processes that train together; all get what the primary process reads.
 
     Returns:
-        The preprocessing with the classes of that network; `None` if the run begins with none.
+        The preprocessing with the classes of the pretrained network; `None` if the run starts from
+        random weights.
 
     Raises:
-        UserError: if there is no such file, or it holds another network than the recipe's.
+        UserError: if the file is missing, or contains another network than the recipe's.
     """
     if not recipe.train_from:
         return None
-    if going_on and folder.preprocessing.exists():
+    if not process_group.is_primary:
+        message = process_group.from_primary(None)
+        return Preprocessing.from_json(json.loads(message))
+    found = _read_preprocessing(recipe, recipe.train_from, folder, is_resuming)
+    process_group.from_primary(json.dumps(found.to_json()).encode())
+    return found
+
+
+def _read_preprocessing(
+    recipe: Recipe, train_from: str, folder: RunFolder, is_resuming: bool
+) -> Preprocessing:
+    if is_resuming and folder.preprocessing.exists():
         return Preprocessing.from_json(read_json(folder.preprocessing))
-    description = read_description(recipe.train_from)
+    description = read_description(train_from)
     _check_network(recipe, description)
     return description.preprocessing
-
-
-def agreed_origin(
-    recipe: Recipe, folder: RunFolder, going_on: bool, processes: Processes
-) -> Preprocessing | None:
-    """Returns what `origin` returns at process 0, whose folder it is, in all processes."""
-    if not recipe.train_from or processes.count == 1:
-        return origin(recipe, folder, going_on)
-    mine = origin(recipe, folder, going_on) if processes.leads else None
-    agreed = processes.from_leader(json.dumps(mine.to_json()).encode() if mine else None)
-    return Preprocessing.from_json(json.loads(agreed))
 
 
 def adapted(

@@ -1,7 +1,6 @@
 """What the machine offers: devices, arithmetic, and the settings that follow from them."""
 
 import contextlib
-import dataclasses
 import platform
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +31,6 @@ class Hardware:
         precision: `"float32"` or `"mixed_bfloat16"`.
         precision_reason: why that.
         jit_compile: whether XLA compiles the step.
-        steps_per_execution: training steps a call into the backend.
     """
 
     devices: tuple[str, ...]
@@ -40,16 +38,15 @@ class Hardware:
     precision: str
     precision_reason: str
     jit_compile: bool
-    steps_per_execution: int
 
     @property
     def norms_are_separate(self) -> bool:
         """Whether each device normalizes its own part of a batch, unless told otherwise."""
         return len(self.devices) > 1 and devices.NORMS_ARE_SEPARATE
 
-    def spread(self) -> contextlib.AbstractContextManager:
+    def distribution_scope(self) -> contextlib.AbstractContextManager:
         """Returns the context in which to build and compile the model."""
-        return devices.spread(self.devices)
+        return devices.distribution_scope(self.devices)
 
 
 def choose(recipe: Recipe) -> Hardware:
@@ -85,15 +82,7 @@ def choose(recipe: Recipe) -> Hardware:
         precision=precision,
         precision_reason=reason,
         jit_compile=devices.compiles(on_gpu, count, recipe.deterministic),
-        # A step takes milliseconds on a GPU, no more than Python's share of it; on the CPU it
-        # takes a hundred times as long, and a signal is answered a step sooner.
-        steps_per_execution=1,
     )
-
-
-def resolved(recipe: Recipe, hardware: Hardware) -> Recipe:
-    """Returns the recipe with what was left to the machine (precision, devices) written down."""
-    return dataclasses.replace(recipe, precision=hardware.precision, devices=len(hardware.devices))
 
 
 def apply(recipe: Recipe, hardware: Hardware) -> None:
@@ -104,9 +93,9 @@ def apply(recipe: Recipe, hardware: Hardware) -> None:
     keras.utils.set_random_seed(recipe.seed)
 
 
-def gathered(model: keras.Model) -> keras.Model:
+def gather_to_host(model: keras.Model) -> keras.Model:
     """Returns a trained model as one that this process can save and ask by itself."""
-    return devices.gathered(model)
+    return devices.gather_to_host(model)
 
 
 def _precision(wanted, on_gpu):

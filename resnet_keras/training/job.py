@@ -1,96 +1,95 @@
 """One run, from a recipe to a measured export."""
 
 import dataclasses
-import functools
 from pathlib import Path
 
 import keras
 
+from resnet_keras import signals
 from resnet_keras.artefact import Description
-from resnet_keras.data.dataset import Images
-from resnet_keras.data.image_files import Files
-from resnet_keras.data.load import load_for
+from resnet_keras.data.dataset import Files, Images
+from resnet_keras.data.sources import load_for
+from resnet_keras.distributed.process_group import SINGLE_PROCESS, ProcessGroup, report_failures
 from resnet_keras.errors import UsageError
-from resnet_keras.evaluation.measure import BATCH_SIZE, Measurement, measure
+from resnet_keras.evaluation.measure import BATCH_SIZE, measure
 from resnet_keras.evaluation.predictors import model_probabilities, open_predictor
-from resnet_keras.export.card import record_test_error
-from resnet_keras.export.either_backend import exported
-from resnet_keras.files import make_folder
+from resnet_keras.export.model_card import model_card, parameters, record_test_error
+from resnet_keras.export.saved_model import exported
+from resnet_keras.files import make_folder, write_json
 from resnet_keras.models.keras_file import save_keras_file
 from resnet_keras.recipe import Recipe
 from resnet_keras.reporting.curve import draw_curve
-from resnet_keras.training import (
-    callbacks,
-    checkpoint,
-    finetune,
-    hardware,
-    metrics_log,
-    records,
-    signals,
-)
-from resnet_keras.training.assembly import assemble
-from resnet_keras.training.board import board, show
-from resnet_keras.training.data_record import (
-    check_same_computation,
-    check_same_files,
-    check_same_images,
-    data_record,
-)
-from resnet_keras.training.fit import fit
-from resnet_keras.training.follow import DONE, follow
-from resnet_keras.training.metrics_log import Row
-from resnet_keras.training.places import Places, Result
-from resnet_keras.training.processes import ALONE, Processes, told
+from resnet_keras.runs import metrics
+from resnet_keras.runs.config import new_config, read_config, resumed_config, write_config
+from resnet_keras.runs.folder import RunFolder, RunOptions, RunResult
+from resnet_keras.runs.metrics import Row
+from resnet_keras.training import checkpoint, finetune, hardware
+from resnet_keras.training.batch_norm_statistics import recalibrate
+from resnet_keras.training.callbacks import Outputs, training_callbacks
+from resnet_keras.training.checkpoint import Checkpoint
+from resnet_keras.training.fit import TrainingSetup, fit, set_up
 from resnet_keras.training.progress import Progress
-from resnet_keras.training.recalibrate import recalibrate
-from resnet_keras.training.run_folder import RunFolder, read_json, write_json
-from resnet_keras.training.schedule import learning_rate
-from resnet_keras.training.take_up import already_done, already_scored, for_dataset, take_up
+from resnet_keras.training.resolve import ResolvedRun, resolve
+from resnet_keras.training.resume import (
+    check_same_files,
+    completed_result,
+    find_checkpoint,
+    is_resuming,
+)
+from resnet_keras.training.schedules import learning_rate
+from resnet_keras.training.tensorboard import tensorboard_logs, write_scalars
 
 BACKENDS = ("tensorflow", "jax")
+
+# What the primary process sends to the workers instead of a checkpoint if the run is complete.
+_COMPLETE = b"complete"
 
 
 def run(
     recipe: Recipe,
-    places: Places,
+    options: RunOptions,
     progress: Progress | None = None,
     held_out: bool = False,
-    processes: Processes = ALONE,
-) -> Result:
+    process_group: ProcessGroup = SINGLE_PROCESS,
+) -> RunResult:
     """Trains a recipe, exports the network and measures the export.
 
-    Called again with the same recipe it goes on where it stopped, or says that all is done.
+    Called again with the same recipe, it resumes from the last checkpoint, or reports that the run
+    is complete.
 
     Args:
         recipe: what to compute.
-        places: where.
-        progress: who hears of it; `None` makes one.
-        held_out: ends with the error on the held-out training images instead: nothing is
-            exported, and no test image is looked at.
-        processes: those that train together; all call this with the same recipe, and the first
-            alone writes.
+        options: where to read and write, and how to resume.
+        progress: prints the progress; `None` prints to standard error.
+        held_out: ends with the error on the held-out training images instead: nothing is exported
+            and no test image is read.
+        process_group: the processes that train together. All of them call this function with the
+            same recipe; only the primary process writes.
+
+    Returns:
+        How the run ended.
 
     Raises:
-        UsageError: if the values do not suit the data set or the machine, or Keras runs on
-            another backend than TensorFlow and JAX.
-        UserError: if data are missing, a file cannot be written, the folder belongs to another
-            recipe, or the loss is no longer finite.
+        UsageError: if a value does not suit the data set or the hardware, or the Keras backend is
+            neither TensorFlow nor JAX.
+        UserError: if the data set is missing, a file cannot be written, the run folder belongs to
+            another recipe, or the loss is no longer finite.
     """
     if keras.backend.backend() not in BACKENDS:
         raise UsageError(
-            f"training runs on the backends {' and '.join(BACKENDS)}. Received: "
+            f"training needs the backend {' or '.join(BACKENDS)}. Received: "
             f"KERAS_BACKEND={keras.backend.backend()}"
         )
     progress = progress or Progress(recipe.steps)
-    folder = run_folder(recipe, places)
+    folder = run_folder(recipe, options)
     if held_out and not recipe.validation_size:
-        raise UsageError("a score on held-out images needs some: --validation-size 5000")
+        raise UsageError("a score on held-out images needs some: use --validation-size 5000")
     try:
-        with signals.raised(), told(processes):
-            if not held_out and processes.leads:
-                make_folder(Path(places.export_dir))
-            result = _run(recipe, places, folder, progress, held_out, processes)
-            ended = processes.end(
+        with signals.raised(), report_failures(process_group):
+            if not held_out and process_group.is_primary:
+                make_folder(Path(options.export_dir))
+            result = _run(recipe, options, folder, progress, held_out, process_group)
+            ended = process_group.end(
                 stopped_by=result.stopped_by,
                 test_error=result.test_error,
                 validation_error=result.validation_error,
@@ -98,170 +97,222 @@ def run(
             return dataclasses.replace(result, **ended)
     except signals.Interrupted as interruption:
         progress.line(
-            f"{interruption.number.name}: stopped. The same command goes on from the last "
-            f"checkpoint in {folder.checkpoints}, or from the start if there is none yet"
+            f"{interruption.number.name}: stopped. The same command resumes from the last "
+            f"checkpoint in {folder.checkpoints}, or starts over if there is none yet"
         )
-        return Result(int(interruption.number), folder.path)
+        return RunResult(int(interruption.number), folder.path)
 
 
-def run_folder(recipe: Recipe, places: Places) -> RunFolder:
+def run_folder(recipe: Recipe, options: RunOptions) -> RunFolder:
     """Returns the folder of a run.
 
     Raises:
-        UsageError: if its name is not one path component.
+        UsageError: if the run's name is not a single path component.
     """
-    name = recipe.run_name if places.name is None else places.name
-    return RunFolder(places.runs_dir, name)
+    name = recipe.run_name if options.name is None else options.name
+    return RunFolder(options.runs_dir, name)
 
 
-def _run(recipe, places, folder, progress, held_out, processes):
-    dataset = load_for(recipe, places.data_dir)
+def _run(
+    recipe: Recipe,
+    options: RunOptions,
+    folder: RunFolder,
+    progress: Progress,
+    held_out: bool,
+    process_group: ProcessGroup,
+) -> RunResult:
+    dataset = load_for(recipe, options.data_dir)
     if held_out:
-        # What is not there cannot be measured.
+        # Without test images, nothing can be chosen by the test error.
         dataset = dataclasses.replace(dataset, test=dataset.test.take(slice(0)))
-    goes_on = places.resume != "never" and bool(checkpoint.paths(folder.checkpoints))
-    origin = finetune.agreed_origin(recipe, folder, goes_on, processes)
-    recipe = for_dataset(recipe, dataset, origin)
-    machine = hardware.choose(recipe)
-    recipe = hardware.resolved(recipe, machine)
-    check_same_computation(recipe, processes)
-    check_same_images(dataset.train, processes)
-    make = functools.partial(assemble, recipe, dataset, origin, machine)
-    if not processes.leads:
-        return follow(make, folder, processes)
+    resuming = is_resuming(folder, options.resume)
+    pretrained = finetune.pretrained_preprocessing(recipe, folder, resuming, process_group)
+    resolved = resolve(recipe, dataset, pretrained, process_group)
+    if not process_group.is_primary:
+        return _run_worker(resolved, folder, process_group)
     with folder.locked():
-        look = already_scored if held_out else already_done
-        done = None if places.resume == "never" else look(folder, recipe, progress)
-        if done:
-            processes.from_leader(DONE)
-            return done
-        saved = take_up(folder, recipe, places.resume, progress)
-        processes.from_leader(saved.path.read_bytes() if saved else b"")
-        return _Run(make(), places, folder, dataset, machine, progress, processes).go(saved)
+        if options.resume != "never":
+            done = completed_result(folder, resolved.recipe, progress, held_out)
+            if done:
+                process_group.from_primary(_COMPLETE)
+                return done
+        saved = find_checkpoint(folder, resolved.recipe, options.resume, progress)
+        process_group.from_primary(saved.path.read_bytes() if saved else b"")
+        return _PrimaryRun(resolved, options, folder, progress, process_group).run(saved)
 
 
-class _Run:
-    """One run, as the process sees it that writes."""
+def _run_worker(resolved: ResolvedRun, folder: RunFolder, process_group: ProcessGroup) -> RunResult:
+    """Trains in a process that computes its share of each batch and writes nothing.
 
-    def __init__(self, parts, places, folder, dataset, machine, progress, processes):
-        self.recipe, self.places, self.folder = parts.recipe, places, folder
-        self.progress, self.machine, self.processes = progress, machine, processes
-        self.test, self.notes = dataset.test, dataset.notes
-        self.parts = parts
-        self.train, self.validation = parts.train, parts.validation
-        self.preprocessing, self.journey = parts.preprocessing, parts.journey
-        self.model = parts.model
-        self.live = model_probabilities(self.model, self.preprocessing)
+    The run folder is that of the primary process and need not exist here. The loss is the same in
+    every process, so only the primary process checks it.
+    """
+    message = process_group.from_primary(None)
+    if message == _COMPLETE:
+        return RunResult(None, folder.path)
+    saved = checkpoint.parse(message, folder.checkpoints) if message else None
+    # Not before the primary process does so too: variables that are distributed over processes are
+    # created by all of them at the same time.
+    setup = set_up(resolved)
+    setup.start(saved)
+    _train(setup, saved, process_group, None)
+    return RunResult(None, folder.path)
 
-    def go(self, saved) -> Result:
-        """Trains, and finishes if nothing interrupted it."""
-        self.parts.begin(saved)
-        if saved:
-            config = read_json(self.folder.config)
-            check_same_files(config, self.train, self.folder.path)
-            write_json(self.folder.config, records.continued(config, saved.step, self.machine))
-            metrics_log.cut_back(self.folder.metrics, saved.step)
-        else:
-            # Not before all that the new run begins with is there: an earlier one's files go now.
-            self.folder.clear()
-            made = records.config(
-                self.recipe, self.places, self.machine, self.model, len(self.train)
-            )
-            data = data_record(self.train, self.notes)
-            together = {"processes": self.processes.count}
-            write_json(self.folder.config, {**made, **together, "data": data})
-            if self.parts.origin is not None:
-                write_json(self.folder.preprocessing, self.parts.origin.to_json())
+
+def _train(
+    setup: TrainingSetup,
+    saved: Checkpoint | None,
+    process_group: ProcessGroup,
+    outputs: Outputs | None,
+) -> None:
+    """Trains to the last step, in the primary process as in workers."""
+    if saved and saved.step >= setup.recipe.steps:
+        setup.restore_end(saved)
+        return
+    fit(setup, training_callbacks(setup.state, saved, process_group, outputs), process_group)
+
+
+class _PrimaryRun:
+    """A run in the process that writes."""
+
+    def __init__(
+        self,
+        resolved: ResolvedRun,
+        options: RunOptions,
+        folder: RunFolder,
+        progress: Progress,
+        process_group: ProcessGroup,
+    ) -> None:
+        self.resolved, self.recipe, self.machine = resolved, resolved.recipe, resolved.hardware
+        self.test, self.notes = resolved.dataset.test, resolved.dataset.notes
+        self.options, self.folder, self.progress = options, folder, progress
+        self.process_group = process_group
+        self.setup = set_up(resolved)
+        self.state, self.preprocessing = self.setup.state, self.setup.preprocessing
+        self.model = self.setup.model
+        self.probabilities = model_probabilities(self.model, self.preprocessing)
+
+    def run(self, saved: Checkpoint | None) -> RunResult:
+        """Trains, and finishes the run if nothing interrupts it."""
+        self.setup.start(saved)
+        self._write_config(saved)
         self._announce(saved)
-        with board(self.folder, self.recipe.steps - 1):
-            self._fit(saved)
-            if self.journey.stopped_by:
+        with tensorboard_logs(self.folder, self.recipe.steps - 1):
+            outputs = Outputs(
+                checkpoints=self.folder.checkpoints,
+                checkpoint_every=self.options.checkpoint_every,
+                write_row=self._write_live_row,
+                progress=self.progress,
+                # With five or fewer classes, random guessing is already below the threshold.
+                watch_warm_up=len(self.preprocessing.class_names) > 5,
+            )
+            _train(self.setup, saved, self.process_group, outputs)
+            if self.state.stopped_by:
                 return self._interrupted()
             return self._finish()
 
-    def _fit(self, saved):
-        if saved and saved.step >= self.recipe.steps:
-            self.parts.take_end(saved)  # nothing else is left
+    def _write_config(self, saved: Checkpoint | None) -> None:
+        backend = keras.backend.backend()
+        train = self.setup.train
+        if saved:
+            _, config = read_config(self.folder.config)
+            check_same_files(config, train, self.folder)
+            config = resumed_config(config, saved.step, self.machine.description, backend)
+            write_config(self.folder.config, config)
+            metrics.cut_back(self.folder.metrics, saved.step)
             return
-        journey, progress = self.journey, self.progress
-        classes = len(self.preprocessing.class_names)
-        checkpoints = callbacks.SaveCheckpoints(
-            journey, self.folder.checkpoints, self.places.checkpoint_every
-        )
-        end_on_signal = callbacks.EndOnSignal(journey, checkpoints.save, self.processes)
-        between = [
-            callbacks.Arrive(journey),
-            callbacks.Resume(journey, saved),
-            callbacks.StopOnNonFinite(journey, self.folder.checkpoints),
-            # Of five classes, chance alone is below.
-            *([callbacks.WatchWarmUp(journey, progress.line)] if classes > 5 else []),
-            callbacks.ShowBar(journey, progress),
-            callbacks.WriteRows(journey, self._write_live_row),
-            checkpoints,
-            end_on_signal,
-            callbacks.Depart(journey),
-        ]
-        fit(
-            self.model,
-            journey,
-            self.train,
-            self.preprocessing,
-            between,
-            end_on_signal,
-            self.processes,
-        )
+        # Delete the previous run's files only now that everything this run needs has been loaded.
+        self.folder.clear()
+        data = {"notes": list(self.notes)}
+        if isinstance(train, Files):
+            data["train_files_sha256"] = train.fingerprint().hex()
+        machine = {
+            "precision_reason": self.machine.precision_reason,
+            "device": self.machine.description,
+            "devices": list(self.machine.devices),
+            "jit_compile": self.machine.jit_compile,
+            "parameters": parameters(self.model),
+            "train_examples": len(train),
+            "processes": self.process_group.count,
+        }
+        config = new_config(self.recipe, self.options, machine, data, backend)
+        write_config(self.folder.config, config)
+        if self.resolved.pretrained is not None:
+            write_json(self.folder.preprocessing, self.resolved.pretrained.to_json())
 
-    def _write_live_row(self):
-        if len(self.validation):
-            self._write_row(validation=self._error_on(self.validation), test=None)
+    def _announce(self, saved: Checkpoint | None) -> None:
+        recipe, progress = self.recipe, self.progress
+        progress.line(
+            f"{recipe.architecture.label} ({parameters(self.model):,} parameters) on "
+            f"{recipe.dataset}: {len(self.setup.train):,} training and {len(self.test):,} test "
+            f"images, {recipe.precision} ({self.machine.precision_reason}) on "
+            f"{self.machine.description}"
+        )
+        for note in self.notes:
+            progress.line(f"note: {note}")
+        late = [step for step in recipe.drops if step >= recipe.steps]
+        if late and not saved:
+            progress.line(
+                f"note: the learning rate drops after {' and '.join(map(str, late))} steps, but "
+                f"the run ends after {recipe.steps}; --steps-scale shortens the whole schedule"
+            )
+        if saved:
+            progress.line(f"resuming after step {saved.step} of {recipe.steps}")
+        progress.line(f"writing to {self.folder.path}")
+
+    def _write_live_row(self) -> None:
+        if len(self.setup.validation):
+            self._write_row(validation=self._error_on(self.setup.validation), test=None)
         else:
             self._write_row(validation=None, test=self._error_on(self.test))
 
     def _error_on(self, images: Images | Files) -> float:
-        return measure(self.live, images, self.preprocessing).top1_error
+        return measure(self.probabilities, images, self.preprocessing).top1_error
 
-    def _write_row(self, validation, test):
-        journey = self.journey
+    def _write_row(self, validation: float | None, test: float | None) -> None:
+        state = self.state
         row = Row(
-            step=journey.step,
-            learning_rate=learning_rate(self.recipe, journey.step - 1),
-            loss=journey.loss,
-            train_error=journey.train_error,
+            step=state.step,
+            learning_rate=learning_rate(self.recipe, state.step - 1),
+            loss=state.loss,
+            train_error=state.train_error,
             validation_error=validation,
             test_error=test,
-            seconds=journey.seconds,
-            images_per_second=journey.images_per_second,
+            seconds=state.seconds,
+            images_per_second=state.images_per_second,
         )
-        metrics_log.append(self.folder.metrics, row)
+        metrics.append(self.folder.metrics, row)
         self.progress.row(row)
-        show(row)
+        write_scalars(row)
 
-    def _interrupted(self) -> Result:
-        number = self.journey.stopped_by
+    def _interrupted(self) -> RunResult:
+        number = self.state.stopped_by
+        assert number is not None
         self.progress.line(
-            f"{number.name}: stopped after step {self.journey.step}, checkpoint saved. "
-            "The same command goes on from there"
+            f"{number.name}: stopped after step {self.state.step}, checkpoint saved. "
+            "The same command resumes there"
         )
-        return Result(int(number), self.folder.path)
+        return RunResult(int(number), self.folder.path)
 
-    def _finish(self) -> Result:
-        """Saves, exports, measures the export, and closes the books with that row."""
-        recipe = self.recipe
-        self.model = hardware.gathered(self.model)
-        self.live = model_probabilities(self.model, self.preprocessing)
-        if recipe.recalibrate_bn:
-            recalibrate(self.model, self.preprocessing, self.train, recipe.batch_size, recipe.seed)
+    def _finish(self) -> RunResult:
+        """Saves, exports, measures the export, and writes that measurement as the last row."""
+        self.model = hardware.gather_to_host(self.model)
+        self.probabilities = model_probabilities(self.model, self.preprocessing)
+        if self.recipe.recalibrate_bn:
+            recalibrate(
+                self.model,
+                self.preprocessing,
+                self.setup.train,
+                self.recipe.batch_size,
+                self.recipe.seed,
+            )
         finetune.set_frozen(self.model, False)
         if not len(self.test):
             return self._finish_held_out()
-        # Weights can be finite and their answers not. Better said before there is an export of it.
-        measure(self.live, self.test.take(slice(BATCH_SIZE)), self.preprocessing)
-        name = self.recipe.label if self.places.name is None else self.places.name
-        card = records.card(name, self.recipe, self.model)
-        description = Description(self.preprocessing, card)
-        save_keras_file(self.model, self.folder.model, description)
-        version = exported(self.model, self.folder.model, description, self.places.export_dir)
-        measured = self._measure_export(version)
+        # Finite weights can still give predictions that are not. Find out before exporting them.
+        measure(self.probabilities, self.test.take(slice(BATCH_SIZE)), self.preprocessing)
+        version = self._export()
+        measured = measure(open_predictor(version).probabilities, self.test, self.preprocessing)
         record_test_error(
             version,
             measured.top1_error,
@@ -269,9 +320,10 @@ class _Run:
             measured.examples,
             self.recipe.dataset,
         )
-        validation = self._error_on(self.validation) if len(self.validation) else None
-        metrics_log.cut_back(self.folder.metrics, self.recipe.steps - 1)
-        self._write_row(validation, measured.top1_error)
+        validation = self.setup.validation
+        self._write_last_row(
+            self._error_on(validation) if len(validation) else None, measured.top1_error
+        )
         draw_curve(
             self.folder.metrics,
             self.folder.curve,
@@ -279,54 +331,44 @@ class _Run:
             self.recipe.steps,
             self.recipe.drops,
         )
-        write_json(
-            self.folder.result,
+        self.folder.write_result(
             {
-                "step": self.journey.step,
+                "step": self.state.step,
                 "test_error": measured.top1_error,
                 "top5_error": measured.top5_error,
                 "loss": measured.loss,
-                # Whole: the next call may come from another folder.
+                # Absolute, since the next call may come from another folder.
                 "export": str(version.resolve()),
-                "train_error_below_80_at_step": self.journey.below_80_at,
-                "seconds": round(self.journey.seconds, 1),
-            },
+                "train_error_below_80_at_step": self.state.below_80_at,
+                "seconds": round(self.state.seconds, 1),
+            }
         )
         self.progress.line(
             f"done: test error {measured.top1_error:.2f} %, measured on {version} "
             f"({measured.examples} images). Curve: {self.folder.curve}"
         )
-        return Result(None, self.folder.path, version, measured.top1_error)
+        return RunResult(None, self.folder.path, version, measured.top1_error)
 
-    def _finish_held_out(self) -> Result:
-        error = self._error_on(self.validation)
-        metrics_log.cut_back(self.folder.metrics, self.recipe.steps - 1)
-        self._write_row(error, None)
-        seconds = round(self.journey.seconds, 1)
-        ended = {"step": self.journey.step, "validation_error": error, "seconds": seconds}
-        write_json(self.folder.result, ended)
-        return Result(None, self.folder.path, validation_error=error)
+    def _export(self) -> Path:
+        name = self.recipe.label if self.options.name is None else self.options.name
+        card = model_card(name, self.recipe, self.model)
+        description = Description(self.preprocessing, card)
+        save_keras_file(self.model, self.folder.model, description)
+        return exported(self.model, self.folder.model, description, self.options.export_dir)
 
-    def _measure_export(self, version) -> Measurement:
-        predictor = open_predictor(version)
-        return measure(predictor.probabilities, self.test, self.preprocessing)
-
-    def _announce(self, saved):
-        recipe, progress = self.recipe, self.progress
-        parameters = records.parameters(self.model)
-        progress.line(
-            f"{recipe.architecture.label} ({parameters:,} parameters) on {recipe.dataset}: "
-            f"{len(self.train):,} training and {len(self.test):,} test images, "
-            f"{recipe.precision} ({self.machine.precision_reason}) on {self.machine.description}"
+    def _finish_held_out(self) -> RunResult:
+        error = self._error_on(self.setup.validation)
+        self._write_last_row(error, None)
+        self.folder.write_result(
+            {
+                "step": self.state.step,
+                "validation_error": error,
+                "seconds": round(self.state.seconds, 1),
+            }
         )
-        for note in self.notes:
-            progress.line(f"note: {note}")
-        late = [step for step in recipe.drops if step >= recipe.steps]
-        if late and not saved:
-            progress.line(
-                f"note: the rate would drop after {' and '.join(map(str, late))} steps, the run "
-                f"ends after {recipe.steps}; --steps-scale shortens the whole schedule instead"
-            )
-        if saved:
-            progress.line(f"going on after step {saved.step} of {recipe.steps}")
-        progress.line(f"writing to {self.folder.path}")
+        return RunResult(None, self.folder.path, validation_error=error)
+
+    def _write_last_row(self, validation: float | None, test: float | None) -> None:
+        # A run that is finished again already has this row.
+        metrics.cut_back(self.folder.metrics, self.recipe.steps - 1)
+        self._write_row(validation, test)

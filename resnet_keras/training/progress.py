@@ -9,7 +9,7 @@ import shutil
 import sys
 import time
 
-from resnet_keras.training.metrics_log import Row
+from resnet_keras.runs.metrics import Row
 
 _WIDTH = 16
 

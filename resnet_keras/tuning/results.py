@@ -2,16 +2,36 @@
 
 import csv
 import dataclasses
+import json
 import math
 from pathlib import Path
 
-from resnet_keras.files import written_whole
+from keras_tuner.src import utils
+
+from resnet_keras.files import read_json, write_json, written_whole
 from resnet_keras.recipe import Recipe
 from resnet_keras.reporting.search_figure import draw_search
-from resnet_keras.training.run_folder import read_json, write_json
 from resnet_keras.tuning.oracles import own, part_of
 from resnet_keras.tuning.space import Range, with_values
 from resnet_keras.tuning.trial import RECORD
+
+
+def save_json(path: str, values: dict) -> str:
+    """Stands in for keras-tuner's function of that name: writes `values`, returns the text.
+
+    Raises:
+        UserError: if the file cannot be written; an older one is then left as it was.
+    """
+    text = json.dumps(values)
+    with written_whole(Path(path)) as beside:
+        beside.write_text(text, "utf-8")
+    return text
+
+
+def keep_whole() -> None:
+    """Has keras-tuner write all its files by `save_json`, in this process."""
+    utils.save_json = save_json
+
 
 STATUSES = {"COMPLETED": "done", "RUNNING": "running"}
 

@@ -10,16 +10,16 @@ from pathlib import Path
 import grpc
 import keras_tuner
 
+from resnet_keras import signals
 from resnet_keras.errors import UserError
+from resnet_keras.files import read_json, write_json
 from resnet_keras.recipe import Recipe
-from resnet_keras.training import signals
-from resnet_keras.training.run_folder import RunFolder, read_json, write_json
+from resnet_keras.runs.folder import RunFolder
 from resnet_keras.tuning import trial, workers
-from resnet_keras.tuning.beforehand import check_base
 from resnet_keras.tuning.oracles import OBJECTIVE, make_oracle, own
-from resnet_keras.tuning.results import write_results
+from resnet_keras.tuning.preflight import check_base
+from resnet_keras.tuning.results import keep_whole, write_results
 from resnet_keras.tuning.space import Range
-from resnet_keras.tuning.state_files import keep_whole
 
 RECORD = "search.json"
 

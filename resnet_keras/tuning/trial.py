@@ -8,15 +8,15 @@ import tensorflow as tf
 
 from resnet_keras.errors import UsageError, UserError
 from resnet_keras.evaluation.measure import RuinedNetwork
-from resnet_keras.files import make_folder
+from resnet_keras.files import make_folder, read_json, write_json
 from resnet_keras.recipe import Recipe
+from resnet_keras.runs.folder import RunOptions
+from resnet_keras.signals import Interrupted
 from resnet_keras.training import job
 from resnet_keras.training.callbacks import NonFiniteLoss
-from resnet_keras.training.run_folder import read_json, write_json
-from resnet_keras.training.signals import Interrupted
+from resnet_keras.tuning.attempts import KilledBefore, counted
 from resnet_keras.tuning.oracles import own, part_of
 from resnet_keras.tuning.space import with_values
-from resnet_keras.tuning.starts import KilledBefore, counted
 
 RECORD = "trial.json"
 # TensorFlow has one class of error for a full memory and a full disk.
@@ -66,7 +66,7 @@ def run_trial(base: Recipe, values: dict, folder: Path, data_dir: str | None) ->
     try:
         recipe = trial_recipe(base, values)
         record["steps"] = recipe.steps
-        places = job.Places(data_dir=data_dir, runs_dir=str(folder.parent), name=folder.name)
+        places = RunOptions(data_dir=data_dir, runs_dir=str(folder.parent), name=folder.name)
         with counted(folder):
             result = job.run(recipe, places, held_out=True)
     except (UserError, OSError, tf.errors.ResourceExhaustedError, MemoryError) as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from resnet_keras.errors import UsageError, UserError
 from resnet_keras.files import make_folder
-from resnet_keras.training.run_folder import RunFolder
+from resnet_keras.runs.folder import RunFolder
 
 ID, IP, PORT = "KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT"
 

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import __main__ as suites
 from benchmarks import flags, gpu, scaling
-from resnet_keras.cli.whole_number import positive
+from resnet_keras.cli.flags import positive
 from resnet_keras.errors import UserError
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from resnet_keras.cli import import_, main
-from resnet_keras.models.import_weights import LAYOUTS
-from tests.models.foreign_networks import cifar_forward, cifar_weights, torchvision_weights
+from resnet_keras.importers.import_weights import LAYOUTS
+from tests.importers.foreign_networks import cifar_forward, cifar_weights, torchvision_weights
 
 MEAN = np.array([0.485, 0.456, 0.406])
 STD = np.array([0.229, 0.224, 0.225])
@@ -36,7 +36,7 @@ def refused(capsys, *words):
 
 
 def description(path):
-    from resnet_keras.models.keras_description import read_description
+    from resnet_keras.models.keras_file import read_description
 
     return read_description(path)
 
@@ -111,8 +111,8 @@ def test_what_cannot_work(cifar_file, tmp_path, capsys):
     text.write_text("hello")
     same = tmp_path / "same.keras"
     from resnet_keras.artefact import Description
+    from resnet_keras.importers.import_weights import preprocessing_of
     from resnet_keras.models.build import build
-    from resnet_keras.models.import_weights import preprocessing_of
     from resnet_keras.models.keras_file import save_keras_file
 
     ours = tmp_path / "ours.keras"

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from resnet_keras.cli import main
-from tests.serving_double.harness import SIZE, encoded, free_port, photo, server_of
+from tests.serving.double.harness import SIZE, encoded, free_port, photo, server_of
 
 
 @pytest.fixture(autouse=True)

@@ -8,9 +8,9 @@ import sys
 import pytest
 
 from resnet_keras.cli import main
-from resnet_keras.client.problems import Refused
-from resnet_keras.client.tensors import Answer
-from tests.serving_double.harness import (
+from resnet_keras.serving.errors import Refused
+from resnet_keras.serving.predictions import Answer
+from tests.serving.double.harness import (
     CLASSES,
     EITHER,
     NAME,

@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from resnet_keras import recipes
-from resnet_keras.cli.recipe_flags import add_recipe_flags, recipe_from
+from resnet_keras.cli.flags import add_recipe_flags, recipe_from
 from resnet_keras.errors import UsageError, UserError
+from resnet_keras.files import write_json
 from resnet_keras.recipe import Recipe, value_type
-from resnet_keras.training.run_folder import write_json
 
 FIELDS = dataclasses.fields(Recipe)
 

@@ -18,8 +18,8 @@ def run(*words):
 def imported(tmp_path):
     """A file that says nothing of a training, as `import` writes them."""
     from resnet_keras.artefact import Description
+    from resnet_keras.importers.import_weights import preprocessing_of
     from resnet_keras.models.build import build
-    from resnet_keras.models.import_weights import preprocessing_of
     from resnet_keras.models.keras_file import save_keras_file
 
     description = Description(preprocessing_of("cifar", tuple("0123456789")), {"dataset": None})

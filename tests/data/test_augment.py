@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 from scipy import stats
 
-from resnet_keras.data import augment
-from resnet_keras.data.augment import flip_and_crop
+from resnet_keras.data import augmentation
+from resnet_keras.data.augmentation import flip_and_crop
 
 HEIGHT, WIDTH = 4, 6
 
@@ -133,7 +133,7 @@ def test_a_smaller_batch_is_still_a_batch():
 
 
 def test_alternately_mirrored_turns_every_image_every_epoch():
-    turns = augment.alternately_mirrored(3, batch_size=10, examples=1000)
+    turns = augmentation.alternately_mirrored(3, batch_size=10, examples=1000)
     seen = np.zeros((4, 1000), bool)
     for step in range(400):
         # An epoch's order does not matter: here they come in order.
@@ -142,12 +142,12 @@ def test_alternately_mirrored_turns_every_image_every_epoch():
     assert 400 < seen[0].sum() < 600
     for epoch in range(1, 4):
         np.testing.assert_array_equal(seen[epoch], ~seen[epoch - 1])
-    other = augment.alternately_mirrored(4, batch_size=10, examples=1000)
+    other = augmentation.alternately_mirrored(4, batch_size=10, examples=1000)
     assert not np.array_equal(seen[0, :10], other(0, np.arange(10)))
 
 
 def test_alternately_mirrored_within_a_batch_of_two_epochs():
-    turns = augment.alternately_mirrored(0, batch_size=8, examples=4)
+    turns = augmentation.alternately_mirrored(0, batch_size=8, examples=4)
     made = turns(0, np.array([0, 1, 2, 3, 3, 2, 1, 0])).numpy()
     np.testing.assert_array_equal(made[:4], ~made[:3:-1])
 

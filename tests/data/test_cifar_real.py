@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from resnet_keras.data import cifar, locate
+from resnet_keras.data import cifar, sources
 from resnet_keras.data.cifar_formats import FORMATS, SHA256
 
 BINARY = FORMATS[1]
@@ -18,10 +18,10 @@ BINARY = FORMATS[1]
 @pytest.fixture(scope="module")
 def real():
     """CIFAR-10's Python version, read by this program and, plainly, by pickle."""
-    place = os.environ.get(locate.VARIABLE)
-    found = locate.find("cifar10", Path(place)) if place else None
+    place = os.environ.get(sources.VARIABLE)
+    found = sources.find("cifar10", Path(place)) if place else None
     if not found or found[0].label_bytes:
-        pytest.skip(f"{locate.VARIABLE} names no Python version of CIFAR-10")
+        pytest.skip(f"{sources.VARIABLE} names no Python version of CIFAR-10")
     form, path = found
     raw = {}
     if path.is_dir():
@@ -85,7 +85,7 @@ def test_tensorflow_datasets_give_the_same(real, binary, tmp_path, monkeypatch):
     manager = datasets.download.DownloadManager
     monkeypatch.setattr(manager, "download_and_extract", lambda self, url: str(binary.parent))
     datasets.builder("cifar10", data_dir=str(tmp_path)).download_and_prepare()
-    dataset = locate.load_cifar("cifar10", str(tmp_path))
+    dataset = sources.load_cifar("cifar10", str(tmp_path))
     assert dataset.class_names == real[1].class_names
     assert (dataset.train.images == real[1].train.images).all()
     assert (dataset.test.labels == real[1].test.labels).all()

@@ -5,20 +5,20 @@ import hashlib
 import numpy as np
 import pytest
 
-from resnet_keras.data import digits
+from resnet_keras.data import sources
 
 pytest.importorskip("sklearn")
 
 
 @pytest.fixture(scope="module")
 def dataset():
-    return digits.load()
+    return sources.load_digits()
 
 
 def test_enlarge_by_hand():
     levels = np.zeros((1, 8, 8))
     levels[0, 2, 7], levels[0, 0, 0] = 16, 3
-    image = digits.enlarge(levels)[0]
+    image = sources.enlarge(levels)[0]
     assert image.shape == (32, 32, 3) and image.dtype == np.uint8
     assert (image[8:12, 28:32] == 255).all()
     assert (image[:4, :4] == 48).all()  # 47.8

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageOps
 
-from resnet_keras.data import exif, transforms
+from resnet_keras.data import image_headers, transforms
 
 ORIENTATION = 0x0112
 
@@ -60,7 +60,7 @@ def assert_as_pil(data):
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_all_orientations(orientation):
     data = jpeg(orientation)
-    assert exif.orientation(data) == orientation
+    assert image_headers.orientation(data) == orientation
     assert_as_pil(data)
 
 
@@ -68,7 +68,7 @@ def test_all_orientations(orientation):
 def test_turning_is_pil_s_to_the_pixel(orientation):
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8))
     picture.getexif()[ORIENTATION] = orientation
-    turned = exif.turn(tf.constant(np.asarray(picture)), tf.constant(orientation))
+    turned = image_headers.turn(tf.constant(np.asarray(picture)), tf.constant(orientation))
     np.testing.assert_array_equal(turned, ImageOps.exif_transpose(picture))
 
 
@@ -76,32 +76,32 @@ def test_turning_is_pil_s_to_the_pixel(orientation):
 @pytest.mark.parametrize("orientation", [3, 6])
 def test_both_orders_of_bytes(order, orientation):
     data = with_exif(tiff(order, orientation))
-    assert exif.orientation(data) == orientation
+    assert image_headers.orientation(data) == orientation
     assert_as_pil(data)
 
 
 def test_other_tags_and_other_segments_come_first():
     data = jpeg(8, [(0x010F, "a maker of cameras"), (0x0131, "a program")], comment=b"hello")
-    assert exif.orientation(data) == 8
+    assert image_headers.orientation(data) == 8
     before = segment(0xE1, b"http://ns.adobe.com/xap/1.0/\x00<x/>") + segment(0xFE, b"a comment")
     data = with_exif(tiff("<", 6), before)
-    assert exif.orientation(data) == 6
+    assert image_headers.orientation(data) == 6
     assert_as_pil(data)
 
 
 def test_what_makes_no_sense_turns_nothing():
-    assert exif.orientation(jpeg()) == 1
-    assert exif.orientation(with_exif(tiff("<", 0))) == 1
-    assert exif.orientation(with_exif(tiff("<", 9))) == 1
-    assert exif.orientation(with_exif(tiff("<", 6, tag=0x0113))) == 1
-    assert exif.orientation(with_exif(tiff("<", 6, entries=0))) == 1
-    assert exif.orientation(with_exif(b"")) == 1
-    assert exif.orientation(with_exif(b"II*\x00\xff\xff\xff\xff")) == 1
+    assert image_headers.orientation(jpeg()) == 1
+    assert image_headers.orientation(with_exif(tiff("<", 0))) == 1
+    assert image_headers.orientation(with_exif(tiff("<", 9))) == 1
+    assert image_headers.orientation(with_exif(tiff("<", 6, tag=0x0113))) == 1
+    assert image_headers.orientation(with_exif(tiff("<", 6, entries=0))) == 1
+    assert image_headers.orientation(with_exif(b"")) == 1
+    assert image_headers.orientation(with_exif(b"II*\x00\xff\xff\xff\xff")) == 1
 
 
 def test_any_cut_of_the_bytes_is_read_without_an_error():
     data = jpeg(6)
-    turns = {int(exif.orientation(data[:end])) for end in range(0, 200)}
+    turns = {int(image_headers.orientation(data[:end])) for end in range(0, 200)}
     assert turns == {1, 6}
 
 
@@ -109,10 +109,10 @@ def test_a_jpeg_without_exif_is_told_at_a_glance():
     made = io.BytesIO()
     photo().save(made, "JPEG")
     plain = made.getvalue()
-    assert exif.tells_nothing(plain)
+    assert image_headers.tells_nothing(plain)
     told = jpeg(6), with_exif(tiff("<", 6)), with_exif(b"", segment(0xFE, b"a comment"))
     short = b"", b"\xff\xd8\xff", plain[:21], b"\x89PNG" * 9
-    assert not any(exif.tells_nothing(data) for data in (*told, *short))
+    assert not any(image_headers.tells_nothing(data) for data in (*told, *short))
 
 
 def test_other_formats_are_left_alone():

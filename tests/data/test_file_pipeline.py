@@ -8,11 +8,9 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from resnet_keras.data import augment, contents, lighting, order, pipeline, prepare, scale_crop
-from resnet_keras.data.dataset import Dataset
-from resnet_keras.data.image_files import Files
-from resnet_keras.data.reading import evaluation_batches
-from resnet_keras.data.share import Share
+from resnet_keras.data import augmentation, decoding, normalization, pipeline, random
+from resnet_keras.data.dataset import Dataset, Files, Share
+from resnet_keras.data.decoding import evaluation_batches
 from resnet_keras.data.transforms import decode, normalize, resize
 from resnet_keras.preprocessing import Preprocessing
 from resnet_keras.recipe import Recipe
@@ -44,7 +42,7 @@ def batches(files, recipe, start=0, share=None):
 
 
 def indices_of(files, recipe):
-    found = order.index_batches(recipe.seed, recipe.batch_size, len(files))
+    found = random.index_batches(recipe.seed, recipe.batch_size, len(files))
     return list(found.take(recipe.steps).as_numpy_iterator())
 
 
@@ -81,13 +79,13 @@ def test_of_a_share_no_other_files_are_read(files, tmp_path):
 @pytest.mark.parametrize("augmentation", ["scale", "pad"])
 def test_nothing_is_converted_from_python(files, augmentation, monkeypatch):
     # It would take seconds at every start. What is converted runs in files of AutoGraph's own.
-    read, seen = contents.read, []
+    read, seen = decoding.read_image_bytes, []
 
     def watched(place):
         seen.append([frame.filename for frame in traceback.extract_stack()])
         return read(place)
 
-    monkeypatch.setattr(contents, "read", watched)
+    monkeypatch.setattr(decoding, "read_image_bytes", watched)
     batches(files, recipe_of(augmentation=augmentation, steps=1))
     list(evaluation_batches(files, CUT, 5))
     assert len(seen) == 2 and all(__file__ in stack for stack in seen)
@@ -100,11 +98,11 @@ def test_each_image_is_cut_mirrored_and_lit_as_its_place_says(files):
         indices = indices_of(files, recipe)[step]
         np.testing.assert_array_equal(labels, files.labels[indices])
         assert (images.shape, images.dtype) == ((5, 16, 16, 3), np.float32)
-        draws = scale_crop.draws(5, 3, tf.constant(step, tf.int64))
-        colours = lighting.light(5, 3, tf.constant(step, tf.int64), 0.1).numpy()
+        draws = augmentation.draws(5, 3, tf.constant(step, tf.int64))
+        colours = augmentation.light(5, 3, tf.constant(step, tf.int64), 0.1).numpy()
         for place, index in enumerate(indices):
             data = Path(files.paths[index]).read_bytes()
-            expected = scale_crop.crop(data, draws[place], 16).numpy()
+            expected = augmentation.crop(data, draws[place], 16).numpy()
             if draws[place, 3] % 2:
                 expected = expected[:, ::-1]
             expected = (expected / 255 - CUT.mean + colours[place]) / CUT.std
@@ -114,14 +112,14 @@ def test_each_image_is_cut_mirrored_and_lit_as_its_place_says(files):
 def test_no_mirror_without_flip(files):
     plain, mirrored = (batches(files, recipe_of(flip=flip)) for flip in (False, True))
     for step, (images, _) in enumerate(plain):
-        turned = scale_crop.draws(5, 3, tf.constant(step, tf.int64))[:, 3].numpy() % 2 == 1
+        turned = augmentation.draws(5, 3, tf.constant(step, tf.int64))[:, 3].numpy() % 2 == 1
         np.testing.assert_array_equal(images[~turned], mirrored[step][0][~turned])
         np.testing.assert_allclose(images[turned][:, :, ::-1], mirrored[step][0][turned], atol=1e-5)
 
 
 def test_alternate_mirrors(files):
     recipe = recipe_of(alternate_flip=True)
-    rule = augment.alternately_mirrored(3, 5, 13)
+    rule = augmentation.alternately_mirrored(3, 5, 13)
     plain = batches(files, recipe_of(flip=False))
     for step, (images, _) in enumerate(batches(files, recipe)):
         turned = rule(tf.constant(step, tf.int64), indices_of(files, recipe)[step]).numpy()
@@ -140,22 +138,24 @@ def test_padding_and_cropping_what_evaluation_would_see(files):
 
 
 def test_preprocessing_of_files_is_the_mean_colour_and_the_paper_s_cut(files):
-    made = prepare.preprocessing_for(Dataset("folder", ("a", "b", "c"), files, files), files, 16)
+    made = normalization.preprocessing_for(
+        Dataset("folder", ("a", "b", "c"), files, files), files, 16
+    )
     assert (made.size, made.resize, made.shorter_side) == ((16, 16), "crop", round(256 * 16 / 224))
     cut = [resize(decode(Path(path).read_bytes()), made) for path in files.paths]
     expected = np.mean(np.array(cut, np.float64), axis=(0, 1, 2)) / 255
     np.testing.assert_allclose(made.mean, expected, rtol=1e-6)
-    bigger = prepare.preprocessing_for(
+    bigger = normalization.preprocessing_for(
         Dataset("folder", ("a", "b", "c"), files, files), files, None
     )
     assert (bigger.size, bigger.shorter_side) == ((224, 224), 256)
 
 
 def test_the_mean_is_of_a_sample_spread_over_the_classes(files, monkeypatch):
-    monkeypatch.setattr(prepare, "MEAN_IMAGES", 3)
+    monkeypatch.setattr(normalization, "MEAN_IMAGES", 3)
     sample = files.take(np.array([0, 4, 8]))
     cut = [resize(decode(Path(path).read_bytes()), CUT) for path in sample.paths]
-    found = prepare.channel_mean(files, CUT)
+    found = normalization.channel_mean(files, CUT)
     np.testing.assert_allclose(
         found, np.mean(np.array(cut, float), axis=(0, 1, 2)) / 255, rtol=1e-6
     )

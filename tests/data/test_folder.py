@@ -10,9 +10,8 @@ from PIL import Image
 
 from resnet_keras.data import folder
 from resnet_keras.data.holdout import named_share
-from resnet_keras.data.load import load
+from resnet_keras.data.sources import load
 from resnet_keras.errors import UsageError, UserError
-from resnet_keras.training.data_record import data_record
 
 
 def put(root, *paths):
@@ -199,7 +198,7 @@ def test_a_copy_that_spells_accents_otherwise_is_split_and_ordered_alike(tmp_pat
     assert first.test.paths != second.test.paths
     assert spelled(one, first.test) == spelled(other, second.test)
     assert spelled(one, first.train) == spelled(other, second.train)
-    assert data_record(first.train, ()) == data_record(second.train, ())
+    assert first.train.fingerprint() == second.train.fingerprint()
 
 
 def test_a_class_only_in_val_is_named(tmp_path):

@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from resnet_keras.data import headers, transforms
-from tests.serving_double.harness import encoded, photo
+from resnet_keras.data import image_headers, transforms
+from tests.serving.double.harness import encoded, photo
 
 FILES = {
     "jpeg": encoded(photo(), "JPEG"),
@@ -64,7 +64,7 @@ def gif_of(width, height, canvas=False):
 
 @pytest.mark.parametrize("name", FILES)
 def test_what_is_accepted_and_how_it_is_decoded(name):
-    assert headers.refusal(FILES[name]).numpy() == b""
+    assert image_headers.refusal(FILES[name]).numpy() == b""
     decoded = transforms.decode(FILES[name]).numpy()
     image = Image.open(io.BytesIO(FILES[name]))
     if name == "16-bit png":
@@ -81,19 +81,21 @@ def test_what_is_accepted_and_how_it_is_decoded(name):
 @pytest.mark.parametrize("made", [png_of, jpeg_of, bmp_of, gif_of])
 @pytest.mark.parametrize("width, height", [(20_000, 30), (30, 20_000), (9_000, 9_000)])
 def test_absurd_dimensions(made, width, height):
-    reason = headers.refusal(made(width, height)).numpy().decode()
+    reason = image_headers.refusal(made(width, height)).numpy().decode()
     assert reason.startswith(f"is of {width}x{height} pixels") and "16384" in reason
     with pytest.raises(tf.errors.InvalidArgumentError, match=f"{width}x{height} pixels"):
         transforms.decode(made(width, height))
 
 
 def test_more_absurd_dimensions():
-    assert b"4294967295x4294967295" in headers.refusal(png_of(2**32 - 1, 2**32 - 1)).numpy()
-    assert b"is of 65000x65000" in headers.refusal(gif_of(65_000, 65_000, canvas=True)).numpy()
+    assert b"4294967295x4294967295" in image_headers.refusal(png_of(2**32 - 1, 2**32 - 1)).numpy()
+    assert (
+        b"is of 65000x65000" in image_headers.refusal(gif_of(65_000, 65_000, canvas=True)).numpy()
+    )
     # Rows that go downwards.
-    assert headers.refusal(bmp_of(24, -20)).numpy() == b""
-    assert b"is of 24x20000" in headers.refusal(bmp_of(24, -20_000)).numpy()
-    assert headers.refusal(png_of(0, 5)).numpy() == headers.DAMAGED.encode()
+    assert image_headers.refusal(bmp_of(24, -20)).numpy() == b""
+    assert b"is of 24x20000" in image_headers.refusal(bmp_of(24, -20_000)).numpy()
+    assert image_headers.refusal(png_of(0, 5)).numpy() == image_headers.DAMAGED.encode()
 
 
 PALETTES = {
@@ -113,7 +115,7 @@ def bmp_of_depth(depth):
     [*PALETTES.items(), (8, bmp_of_depth(8)), (4, bmp_of_depth(4)), (16, bmp_of_depth(16))],
 )
 def test_bmps_of_other_depths_are_refused_and_told_what_would_work(depth, data):
-    reason = headers.refusal(data).numpy().decode()
+    reason = image_headers.refusal(data).numpy().decode()
     assert reason.startswith(f"is a BMP of {depth} bits a pixel") and "save it as PNG" in reason
     with pytest.raises(tf.errors.InvalidArgumentError, match=f"BMP of {depth} bits"):
         transforms.decode(data)
@@ -122,11 +124,11 @@ def test_bmps_of_other_depths_are_refused_and_told_what_would_work(depth, data):
 def test_a_grey_bmp_is_one_whose_whole_colour_table_is_grey():
     data = bytearray(FILES["grey bmp"])
     data[54 + 4 * 200] += 1
-    assert b"8 bits a pixel" in headers.refusal(bytes(data)).numpy()
+    assert b"8 bits a pixel" in image_headers.refusal(bytes(data)).numpy()
     # A header that says it is longer than the file.
     data[14:18] = b"\xff\xff\xff\xff"
-    assert b"8 bits a pixel" in headers.refusal(bytes(data)).numpy()
-    assert headers.refusal(bytes(data[:53])).numpy() == headers.DAMAGED.encode()
+    assert b"8 bits a pixel" in image_headers.refusal(bytes(data)).numpy()
+    assert image_headers.refusal(bytes(data[:53])).numpy() == image_headers.DAMAGED.encode()
 
 
 @pytest.mark.parametrize(
@@ -138,7 +140,7 @@ def test_a_grey_bmp_is_one_whose_whole_colour_table_is_grey():
      (b"GIF89a" + b"\x01" * 200, "is damaged")],
 )  # fmt: skip
 def test_reasons(data, reason):
-    assert headers.refusal(data).numpy().decode().startswith(reason)
+    assert image_headers.refusal(data).numpy().decode().startswith(reason)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -155,7 +157,7 @@ def test_cut_short(name, part):
 
 def test_later_frames_of_a_gif_are_not_read():
     data = FILES["moving gif"]
-    first = headers.first_gif_frame(data).numpy()
+    first = image_headers.first_gif_frame(data).numpy()
     assert len(first) < len(data) / 2 and first.endswith(b"\0;")
     np.testing.assert_array_equal(
         tf.io.decode_image(first, 3, expand_animations=False),
@@ -165,7 +167,7 @@ def test_later_frames_of_a_gif_are_not_read():
 
 def test_any_bytes_get_an_answer():
     rng = np.random.default_rng(0)
-    check = tf.function(headers.refusal, input_signature=[tf.TensorSpec((), tf.string)])
+    check = tf.function(image_headers.refusal, input_signature=[tf.TensorSpec((), tf.string)])
     for data in FILES.values():
         for _ in range(20):
             spoiled = bytearray(data)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from resnet_keras.data.load import load
+from resnet_keras.data.sources import load
 from resnet_keras.errors import UserError
 
 

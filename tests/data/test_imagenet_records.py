@@ -9,15 +9,14 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from resnet_keras.data import imagenet_records, pipeline
-from resnet_keras.data.load import load
-from resnet_keras.data.reading import evaluation_batches, originals
-from resnet_keras.data.soundness import unsound
+from resnet_keras.data import imagenet, pipeline
+from resnet_keras.data.corrupt_files import find_corrupt
+from resnet_keras.data.decoding import evaluation_batches, originals
+from resnet_keras.data.sources import load
 from resnet_keras.data.transforms import decode
 from resnet_keras.errors import UserError
 from resnet_keras.preprocessing import Preprocessing
 from resnet_keras.recipe import Recipe
-from resnet_keras.training.data_record import data_record
 
 datasets = pytest.importorskip("tensorflow_datasets")
 NAMES = [f"n{number:08}" for number in range(1000)]
@@ -101,7 +100,7 @@ def test_the_version_s_folder_will_do_and_the_newest_is_taken(root, copied):
     assert len(found.train) == 13
     shutil.copytree(copied, copied.with_name("5.0.0"))
     shutil.copytree(copied, copied.with_name("10.0.0"))
-    newest = imagenet_records.prepared(copied.parents[1], "imagenet2012")
+    newest = imagenet.prepared(copied.parents[1], "imagenet2012")
     assert newest.name == "10.0.0"
 
 
@@ -132,14 +131,14 @@ def test_a_damaged_image_is_named_by_its_file_and_place(copied):
         stream.write(b"\xff\xd8\xff" + bytes(count - 3))
     with pytest.raises(UserError, match=rf"imagenet2012-train.*\(byte {begin}\): the image is dam"):
         list(evaluation_batches(files, CUT, 4))
-    assert unsound(files).tolist() == [7]
+    assert find_corrupt(files).tolist() == [7]
 
 
 def test_a_run_does_not_go_on_with_other_places(root):
     files = load("imagenet2012", str(root)).train
     shifted = type(files)(files.paths, files.labels, files.ranges + 1)
-    assert data_record(files, ()) == data_record(load("imagenet2012", str(root)).train, ())
-    assert data_record(files, ()) != data_record(shifted, ())
+    assert files.fingerprint() == load("imagenet2012", str(root)).train.fingerprint()
+    assert files.fingerprint() != shifted.fingerprint()
 
 
 def changed(folder, **values):

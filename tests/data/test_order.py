@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from resnet_keras.data.order import index_batches
+from resnet_keras.data.random import index_batches
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -98,7 +98,7 @@ def test_far_steps():
 @pytest.mark.landing
 def test_same_in_another_process():
     script = (
-        "from resnet_keras.data.order import index_batches\n"
+        "from resnet_keras.data.random import index_batches\n"
         "print([next(iter(index_batches(5, 16, 50, s))).numpy().tolist() for s in (0, 3, 1000)])"
     )
     done = subprocess.run(

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from resnet_keras.data import augment, order, pipeline
-from resnet_keras.data.dataset import Images
-from resnet_keras.data.share import Share
+from resnet_keras.data import augmentation, pipeline, random
+from resnet_keras.data.dataset import Images, Share
 from resnet_keras.preprocessing import Preprocessing
 from resnet_keras.recipe import Recipe
 
@@ -81,7 +80,7 @@ def test_labels_go_with_their_images():
 
 
 def indices_of(recipe):
-    return order.index_batches(recipe.seed, 7, 30).as_numpy_iterator()
+    return random.index_batches(recipe.seed, 7, 30).as_numpy_iterator()
 
 
 @pytest.mark.parametrize("std", [(1.0, 1.0, 1.0), (60.0, 30.0, 2.0)])
@@ -131,7 +130,7 @@ def test_order_then_normalization_then_augmentation():
     made = zip(batches(train, recipe), indices_of(recipe), strict=False)
     for step, ((images, labels), indices) in enumerate(made):
         whole = train.images[indices].astype(np.float32) - mean
-        expected = augment.flip_and_crop(whole, recipe.seed, step, 2, True)
+        expected = augmentation.flip_and_crop(whole, recipe.seed, step, 2, True)
         np.testing.assert_allclose(images, expected, atol=1e-4)
         np.testing.assert_array_equal(labels, train.labels[indices])
 
@@ -166,7 +165,7 @@ def test_alternate_flip_shows_each_image_both_ways_round():
     mean = train.images.astype(np.float64).mean(axis=0).astype(np.float32)
     seen = {}
     made = batches(train, recipe)
-    indices = order.index_batches(recipe.seed, 7, 28).as_numpy_iterator()
+    indices = random.index_batches(recipe.seed, 7, 28).as_numpy_iterator()
     for (images, _), chosen in zip(made, indices, strict=False):
         for image, index in zip(images, chosen, strict=True):
             whole = train.images[index].astype(np.float32) - mean

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resnet_keras.data import reading
-from resnet_keras.data.dataset import Images
-from resnet_keras.data.image_files import Files
+from resnet_keras.data import decoding
+from resnet_keras.data.dataset import Files, Images
 from resnet_keras.data.transforms import decode, resize
 from resnet_keras.errors import UserError
 from resnet_keras.preprocessing import Preprocessing
@@ -43,7 +42,7 @@ def made(tmp_path):
 @pytest.mark.parametrize("batch_size", [1, 4, 11, 50])
 def test_files_come_in_order_once_and_as_the_server_prepares_them(made, batch_size):
     files, _ = made
-    batches = list(reading.evaluation_batches(files, CROP, batch_size))
+    batches = list(decoding.evaluation_batches(files, CROP, batch_size))
     sizes = [len(images) for images, _ in batches]
     assert sum(sizes) == 11 and set(sizes[:-1]) <= {batch_size}
     np.testing.assert_array_equal(np.concatenate([labels for _, labels in batches]), files.labels)
@@ -53,24 +52,24 @@ def test_files_come_in_order_once_and_as_the_server_prepares_them(made, batch_si
 
 def test_originals_keep_their_own_size(made):
     files, pictures = made
-    for found, picture in zip(reading.originals(files), pictures, strict=True):
+    for found, picture in zip(decoding.originals(files), pictures, strict=True):
         np.testing.assert_array_equal(found, picture)
 
 
 def test_arrays_of_the_right_size_are_passed_on():
     rng = np.random.default_rng(1)
     images = Images(rng.integers(0, 256, (7, 8, 8, 3), np.uint8), np.arange(7, dtype=np.int32))
-    batches = list(reading.evaluation_batches(images, STRETCH, 3))
+    batches = list(decoding.evaluation_batches(images, STRETCH, 3))
     assert [len(part) for part, _ in batches] == [3, 3, 1]
     np.testing.assert_array_equal(np.concatenate([part for part, _ in batches]), images.images)
     np.testing.assert_array_equal(np.concatenate([part for _, part in batches]), images.labels)
-    np.testing.assert_array_equal(list(reading.originals(images)), images.images)
+    np.testing.assert_array_equal(list(decoding.originals(images)), images.images)
 
 
 def test_arrays_of_another_size_are_resized():
     rng = np.random.default_rng(1)
     images = Images(rng.integers(0, 256, (5, 30, 20, 3), np.uint8), np.zeros(5, np.int32))
-    found = np.concatenate([part for part, _ in reading.evaluation_batches(images, CROP, 2)])
+    found = np.concatenate([part for part, _ in decoding.evaluation_batches(images, CROP, 2)])
     np.testing.assert_array_equal(found, [resize(image, CROP) for image in images.images])
 
 
@@ -107,10 +106,10 @@ def test_a_bad_file_is_named(made, damage, place):
     words = {"cut": "damaged", "empty": "is empty", "text": "is no JPEG", "gone": "no such file"}
     for batch_size in (1, 4):
         with pytest.raises(UserError) as caught:
-            list(reading.evaluation_batches(files, CROP, batch_size))
+            list(decoding.evaluation_batches(files, CROP, batch_size))
         assert path in str(caught.value) and words[damage] in str(caught.value)
     with pytest.raises(UserError, match="--skip-corrupt") as caught:
-        list(reading.originals(files))
+        list(decoding.originals(files))
     assert path in str(caught.value)
 
 

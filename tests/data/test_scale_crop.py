@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageOps
 
-from resnet_keras.data import scale_crop
-from resnet_keras.data.lighting import EIGENVALUES, EIGENVECTORS, light, lit, normalize_lit
+from resnet_keras.data import augmentation
+from resnet_keras.data.augmentation import EIGENVALUES, EIGENVECTORS, light, lit, normalize_lit
 from resnet_keras.preprocessing import Preprocessing
 
 
@@ -53,7 +53,7 @@ def expected_window(height, width, draw, size):
     return side, top, left, length
 
 
-DRAWS = [scale_crop.draws(4, 7, tf.constant(step, tf.int64)).numpy() for step in range(3)]
+DRAWS = [augmentation.draws(4, 7, tf.constant(step, tf.int64)).numpy() for step in range(3)]
 SOME = [draw for batch in DRAWS for draw in batch]
 
 
@@ -64,7 +64,7 @@ def test_enlarged_jpeg_is_numpy_s_bilinear_cut(height, width):
     for draw in SOME:
         _, top, left, length = expected_window(height, width, draw, 64)
         expected = bilinear(pixels[top : top + length, left : left + length], 64)
-        found = scale_crop.crop(data, draw, 64).numpy()
+        found = augmentation.crop(data, draw, 64).numpy()
         assert found.dtype == np.float32 and found.shape == (64, 64, 3)
         # Decoders round differently; a pixel beside the right one is off by three on the average.
         assert np.abs(found - expected).max() < 12 and np.abs(found - expected).mean() < 1.5
@@ -81,7 +81,7 @@ def test_reduced_jpeg_is_near_pil_s(height, width):
         _, top, left, length = (n * ratio for n in expected_window(*small, draw, 32))
         box = (left, top, min(left + length, width), min(top + length, height))
         expected = Image.open(io.BytesIO(data)).resize((32, 32), Image.BILINEAR, box=box)
-        found = scale_crop.crop(data, draw, 32).numpy()
+        found = augmentation.crop(data, draw, 32).numpy()
         assert np.abs(found - np.asarray(expected, float)).mean() < 3
 
 
@@ -91,7 +91,7 @@ def test_other_formats_are_resized_as_pil_does():
         _, top, left, length = expected_window(150, 210, draw, 32)
         box = (left, top, left + length, top + length)
         expected = picture.crop(box).resize((32, 32), Image.BILINEAR)
-        found = scale_crop.crop(encoded(picture, "PNG"), draw, 32).numpy()
+        found = augmentation.crop(encoded(picture, "PNG"), draw, 32).numpy()
         assert np.abs(found - np.asarray(expected, float)).max() < 1.5
 
 
@@ -101,18 +101,18 @@ def test_the_square_is_turned_as_the_photograph_is(orientation):
     tags[0x0112] = orientation
     data, plain = encoded(photo(60, 90), exif=tags), encoded(photo(60, 90))
     for draw in SOME[:3]:
-        flat = scale_crop.crop(plain, draw, 48).numpy()
+        flat = augmentation.crop(plain, draw, 48).numpy()
         flat_image = Image.fromarray(np.round(flat).astype(np.uint8))
         flat_image.getexif()[0x0112] = orientation
         expected = np.asarray(ImageOps.exif_transpose(flat_image))
-        found = np.round(scale_crop.crop(data, draw, 48).numpy()).astype(np.uint8)
+        found = np.round(augmentation.crop(data, draw, 48).numpy()).astype(np.uint8)
         np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("mode", ["L", "CMYK"])
 def test_grey_and_four_colours(mode):
     data = encoded(photo(60, 60).convert(mode))
-    found = scale_crop.crop(data, SOME[0], 48).numpy()
+    found = augmentation.crop(data, SOME[0], 48).numpy()
     _, top, left, length = expected_window(60, 60, SOME[0], 48)
     pixels = np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(float)
     expected = bilinear(pixels[top : top + length, left : left + length], 48)
@@ -126,27 +126,27 @@ def test_the_square_is_mirrored_after_it_was_turned(kind, orientation):
         tags[0x0112] = orientation
     data = encoded(photo(150, 210), kind, exif=tags)
     for draw in SOME[:3]:
-        plain = scale_crop.crop(data, draw, 48).numpy()
-        found = scale_crop.crop(data, draw, 48, tf.constant(True)).numpy()
+        plain = augmentation.crop(data, draw, 48).numpy()
+        found = augmentation.crop(data, draw, 48, tf.constant(True)).numpy()
         # Bytes are mirrored before they are resized, so that sums come in another order.
         np.testing.assert_allclose(found, plain[:, ::-1], atol=1e-3)
-        unmirrored = scale_crop.crop(data, draw, 48, tf.constant(False))
+        unmirrored = augmentation.crop(data, draw, 48, tf.constant(False))
         np.testing.assert_array_equal(unmirrored, plain)
 
 
 def test_mirror():
     image = np.asarray(photo(5, 6)).astype(np.float32)
-    np.testing.assert_array_equal(scale_crop.mirror(image, tf.constant(True)), image[:, ::-1])
-    np.testing.assert_array_equal(scale_crop.mirror(image, tf.constant(False)), image)
+    np.testing.assert_array_equal(augmentation.mirror(image, tf.constant(True)), image[:, ::-1])
+    np.testing.assert_array_equal(augmentation.mirror(image, tf.constant(False)), image)
 
 
 def test_sides_are_the_paper_s_and_shrink_with_the_crop():
-    assert scale_crop.shorter_sides(224) == (256, 480)
-    assert scale_crop.shorter_sides(64) == (73, 137)
+    assert augmentation.shorter_sides(224) == (256, 480)
+    assert augmentation.shorter_sides(64) == (73, 137)
 
 
 def test_every_shorter_side_and_every_corner_is_equally_likely():
-    draws = scale_crop.draws(200_000, 0, tf.constant(3, tf.int64)).numpy()
+    draws = augmentation.draws(200_000, 0, tf.constant(3, tf.int64)).numpy()
     assert draws.min() >= 0 and draws.max() < 2**32
     for column, ways in zip(draws.T, (225, 33, 33, 2), strict=True):
         counts = np.bincount(column % ways, minlength=ways)
@@ -157,17 +157,17 @@ def test_every_shorter_side_and_every_corner_is_equally_likely():
 
 
 def test_the_window_always_lies_inside():
-    draws = scale_crop.draws(500, 1, tf.constant(0, tf.int64))
+    draws = augmentation.draws(500, 1, tf.constant(0, tf.int64))
     for shape in ((75, 74), (9, 400), (1, 1), (500, 300)):
         for draw in draws[:100]:
-            top, left, height, width = scale_crop.window(tf.constant(shape), draw, 224).numpy()
+            top, left, height, width = augmentation.window(tf.constant(shape), draw, 224).numpy()
             assert height == width >= 1 and min(top, left) >= 0
             assert top + height <= shape[0] and left + width <= shape[1]
 
 
 def test_draws_and_light_depend_on_seed_and_step_alone():
     step = tf.constant(5, tf.int64)
-    for draw in (lambda *key: scale_crop.draws(3, *key), lambda *key: light(3, *key, 0.1)):
+    for draw in (lambda *key: augmentation.draws(3, *key), lambda *key: light(3, *key, 0.1)):
         np.testing.assert_array_equal(draw(1, step), draw(1, step))
         assert not np.array_equal(draw(1, step), draw(2, step))
         assert not np.array_equal(draw(1, step), draw(1, step + 1))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from resnet_keras.data import tfds, tfds_read
+from resnet_keras.data import tfds
 from resnet_keras.errors import UsageError, UserError
 
 datasets = pytest.importorskip("tensorflow_datasets")
@@ -195,4 +195,4 @@ def test_download_that_fails(tmp_path, monkeypatch):
     ],
 )
 def test_order_by_id(ids, order):
-    assert tfds_read.order_by_id(ids).tolist() == order
+    assert tfds.order_by_id(ids).tolist() == order

@@ -3,7 +3,7 @@
 import pytest
 import tensorflow as tf
 
-from resnet_keras.data.tfrecord import images_of
+from resnet_keras.data.imagenet import images_of
 from resnet_keras.errors import UserError
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resnet_keras.data.unpickle import load_batch
+from resnet_keras.data.cifar_formats import load_batch
 from resnet_keras.errors import UserError
 
 BATCH = {

@@ -11,13 +11,12 @@ from PIL import Image
 
 from resnet_keras.artefact import Description
 from resnet_keras.cli.main import command
-from resnet_keras.data import digits
-from resnet_keras.data.dataset import Images
-from resnet_keras.data.image_files import Files
+from resnet_keras.data import sources
+from resnet_keras.data.dataset import Files, Images
 from resnet_keras.errors import UsageError, UserError
-from resnet_keras.evaluation.answers import answers
 from resnet_keras.evaluation.ensemble import evaluate_ensemble
 from resnet_keras.evaluation.evaluate import evaluate
+from resnet_keras.evaluation.predict import answers
 from resnet_keras.evaluation.predictors import Predictor, open_predictor
 from resnet_keras.evaluation.views import scaled, ten_crops
 from resnet_keras.export.saved_model import export
@@ -142,9 +141,9 @@ def test_views_for_square_networks_and_known_ones(free):
 @pytest.fixture
 def few_digits(monkeypatch):
     """A few test images, so that they can be asked about many times."""
-    whole = digits.load()
+    whole = sources.load_digits()
     few = type(whole)(whole.name, whole.class_names, whole.train, whole.test.take(slice(30)), False)
-    monkeypatch.setattr(digits, "load", lambda: few)
+    monkeypatch.setattr(sources, "load_digits", lambda: few)
     return few.test
 
 

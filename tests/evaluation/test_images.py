@@ -12,11 +12,11 @@ from resnet_keras.artefact import Description
 from resnet_keras.cli import evaluate as cli
 from resnet_keras.data.dataset import Dataset, Images
 from resnet_keras.errors import UsageError, UserError
-from resnet_keras.evaluation import ensemble, evaluate, images
+from resnet_keras.evaluation import ensemble, evaluate, test_sets
 from resnet_keras.evaluation.evaluate import Evaluation
-from resnet_keras.evaluation.images import load_test_set
 from resnet_keras.evaluation.measure import Measurement
 from resnet_keras.evaluation.predictors import Predictor
+from resnet_keras.evaluation.test_sets import load_test_set
 from resnet_keras.preprocessing import Preprocessing
 
 
@@ -112,7 +112,7 @@ def test_networks_of_an_ensemble_get_the_images_each_in_its_own_size(monkeypatch
         network = trained_on("pets", size=size, image_size=size)
         return dataclasses.replace(network, probabilities=answer)
 
-    monkeypatch.setattr(images, "load", stretched)
+    monkeypatch.setattr(test_sets, "load", stretched)
     monkeypatch.setattr(ensemble, "open_predictor", opened)
     found = ensemble.evaluate_ensemble([8, 16], None, None)
     assert found.measurement.top1_error == 50
@@ -125,11 +125,11 @@ def test_networks_that_were_left_different_images_are_no_ensemble(tmp_path):
     networks = [trained_on("folder", validation_fraction=share) for share in (0.2, 0.4)]
     data_dir = put(tmp_path / "flat", {"cat": 10, "dog": 10})
     with pytest.raises(UsageError, match=r"different images of folder .*\(4 and 8\)"):
-        images.load_test_sets(networks, None, data_dir)
-    found = images.load_test_sets(networks, None, data_dir, all_images=True)
+        test_sets.load_test_sets(networks, None, data_dir)
+    found = test_sets.load_test_sets(networks, None, data_dir, all_images=True)
     assert [len(data.test) for data in found] == [20, 20]
     apart = put(tmp_path / "apart", {"train/cat": 2, "train/dog": 2, "val/cat": 1, "val/dog": 1})
-    found = images.load_test_sets(networks, None, apart)
+    found = test_sets.load_test_sets(networks, None, apart)
     assert [len(data.test) for data in found] == [2, 2]
 
 

@@ -6,8 +6,7 @@ from resnet_keras import recipes
 from resnet_keras.errors import UsageError
 from resnet_keras.experiments.catalogue import EXPERIMENTS, get, run_name
 from resnet_keras.experiments.plan import plan
-from resnet_keras.reporting.figure_gallery import FIGURES
-from resnet_keras.reporting.table_gallery import TABLES
+from resnet_keras.reporting.gallery import FIGURES, TABLES
 
 
 def labels(name, **given):

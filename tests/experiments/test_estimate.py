@@ -3,8 +3,8 @@
 import pytest
 
 from resnet_keras import recipes
-from resnet_keras.experiments.estimate import ASSUMED, estimate, multiply_adds
-from resnet_keras.reporting.runs import read_run
+from resnet_keras.experiments.plan import ASSUMED, estimate, multiply_adds
+from resnet_keras.runs.reading import read_run
 from tests.made_up_runs import make_run
 
 RECIPE = recipes.make("paper", "resnet20", precision="mixed_bfloat16").scaled(0.1)

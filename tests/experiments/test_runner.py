@@ -12,7 +12,7 @@ import pytest
 from resnet_keras.experiments import runner
 from resnet_keras.experiments.catalogue import get
 from resnet_keras.experiments.plan import plan, state, steps_done
-from resnet_keras.experiments.runner import Places, launch
+from resnet_keras.experiments.runner import ExperimentOptions, launch
 from tests.made_up_runs import make_run
 
 # Stands in for `train`: argv[1] is the run's folder, argv[2] what is to happen.
@@ -53,7 +53,7 @@ def stand_in(monkeypatch):
 
 
 def test_the_command_is_an_ordinary_train(tmp_path, planned):
-    words = runner.command(planned[0], Places(tmp_path, "data"))
+    words = runner.command(planned[0], ExperimentOptions(tmp_path, "data"))
     assert words[1:4] == ["-m", "resnet_keras", "train"]
     assert words[words.index("--name") + 1] == "resnet20-A-seed0-x0.01"
     assert words[words.index("--export-dir") + 1] == str(tmp_path / "exports")
@@ -62,7 +62,7 @@ def test_the_command_is_an_ordinary_train(tmp_path, planned):
 
 def test_all_are_run_once(tmp_path, planned, stand_in):
     said = []
-    outcome = launch(planned, Places(tmp_path), say=said.append)
+    outcome = launch(planned, ExperimentOptions(tmp_path), say=said.append)
     assert outcome.done == [one.name for one in planned]
     assert not outcome.failed
     assert any("test error: 9.00 %" in line for line in said)
@@ -70,7 +70,7 @@ def test_all_are_run_once(tmp_path, planned, stand_in):
     assert recipe == planned[1].recipe.to_json()
     assert state(planned[0], tmp_path) == "done"
     (tmp_path / planned[0].name / "began").unlink()
-    assert launch(planned, Places(tmp_path), say=said.append).done == outcome.done
+    assert launch(planned, ExperimentOptions(tmp_path), say=said.append).done == outcome.done
     assert not (tmp_path / planned[0].name / "began").exists()
 
 
@@ -80,21 +80,21 @@ def test_a_run_of_another_recipe_is_not_taken_for_the_one_of_its_name(tmp_path, 
     make_run(tmp_path, name=one.name, scale=400 / 64_000)
     assert state(one, tmp_path) == "other recipe"
     assert steps_done(one, tmp_path) is None
-    launch([one], Places(tmp_path), say=print)
+    launch([one], ExperimentOptions(tmp_path), say=print)
     assert (tmp_path / one.name / "began").exists()
 
 
 def test_what_a_recipe_leaves_open_a_run_may_have_decided(tmp_path, planned, stand_in):
     make_run(tmp_path, scale=0.01, augmentation="pad", precision="float32")
     assert state(planned[0], tmp_path) == "done"
-    assert launch(planned[:1], Places(tmp_path), say=print).done == [planned[0].name]
+    assert launch(planned[:1], ExperimentOptions(tmp_path), say=print).done == [planned[0].name]
     assert not (tmp_path / planned[0].name / "began").exists()
 
 
 def test_a_failure_is_told_and_the_rest_goes_on(tmp_path, planned, stand_in):
     stand_in[planned[0].name] = "fail"
     said = []
-    outcome = launch(planned, Places(tmp_path), say=said.append)
+    outcome = launch(planned, ExperimentOptions(tmp_path), say=said.append)
     assert outcome.done == [one.name for one in planned[1:]]
     ((name, lines),) = outcome.failed
     assert name == planned[0].name
@@ -102,19 +102,19 @@ def test_a_failure_is_told_and_the_rest_goes_on(tmp_path, planned, stand_in):
     assert any("FAILED with status 1" in line for line in said)
     # Again: an old log's lines are not taken for the new run's.
     stand_in.clear()
-    assert launch(planned, Places(tmp_path), say=said.append).failed == []
+    assert launch(planned, ExperimentOptions(tmp_path), say=said.append).failed == []
 
 
 def test_several_at_a_time(tmp_path, planned, stand_in):
     # Each waits until all have begun.
     stand_in.update({one.name: "meet" for one in planned})
-    outcome = launch(planned, Places(tmp_path), jobs=3, say=lambda line: None)
+    outcome = launch(planned, ExperimentOptions(tmp_path), jobs=3, say=lambda line: None)
     assert sorted(outcome.done) == sorted(one.name for one in planned)
 
 
 def test_one_that_cannot_start_does_not_keep_the_rest_from_it(tmp_path, planned, stand_in):
     (tmp_path / f"{planned[0].name}.log").mkdir()
-    outcome = launch(planned, Places(tmp_path), say=lambda line: None)
+    outcome = launch(planned, ExperimentOptions(tmp_path), say=lambda line: None)
     assert outcome.done == [one.name for one in planned[1:]]
     ((name, why),) = outcome.failed
     assert name == planned[0].name and "cannot write" in why
@@ -133,7 +133,7 @@ def test_signals_reach_the_runs_and_no_more_are_started(tmp_path, planned, stand
 
     thread = threading.Thread(target=send)
     thread.start()
-    outcome = launch(planned, Places(tmp_path), jobs=2, say=lambda line: None)
+    outcome = launch(planned, ExperimentOptions(tmp_path), jobs=2, say=lambda line: None)
     thread.join()
     assert outcome.stopped_by == number
     assert sorted(outcome.interrupted) == [one.name for one in planned[:2]]

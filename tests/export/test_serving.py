@@ -12,7 +12,7 @@ from tensorflow.python.framework import kernels
 from resnet_keras.data.transforms import decode, resize
 from resnet_keras.evaluation.predictors import open_predictor
 from tests.data.test_headers import FILES, png_of
-from tests.serving_double.harness import CLASSES, NAME, SIZE, encoded, models_dir, photo
+from tests.serving.double.harness import CLASSES, NAME, SIZE, encoded, models_dir, photo
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +153,7 @@ def test_a_wrong_size_is_refused_by_the_graph(version, shape):
 
 
 def test_images_of_any_size_where_the_mean_is_one_a_channel():
-    from resnet_keras.export.serving import signatures
+    from resnet_keras.export.signatures import signatures
     from resnet_keras.preprocessing import Preprocessing
 
     rule = Preprocessing((8, 8), "crop", 1.0, (1, 2, 3), (1, 1, 1), ("a", "b"), 10)

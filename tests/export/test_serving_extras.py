@@ -11,10 +11,10 @@ from google.protobuf import text_format
 
 from resnet_keras.artefact import Description
 from resnet_keras.errors import UserError
-from resnet_keras.export.card import KEYS, complete_card, record_test_error
+from resnet_keras.export.model_card import KEYS, complete_card, record_test_error
 from resnet_keras.export.warmup import write_warmup
 from resnet_keras.preprocessing import Preprocessing
-from tests.serving_double.harness import CLASSES, NAME, SIZE, models_dir, photo
+from tests.serving.double.harness import CLASSES, NAME, SIZE, models_dir, photo
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 RULE = Preprocessing(SIZE, "stretch", 1.0, (0, 0, 0), (1, 1, 1), CLASSES)

@@ -11,8 +11,7 @@ from resnet_keras.artefact import Description
 from resnet_keras.errors import UserError
 from resnet_keras.evaluation.predictors import open_predictor
 from resnet_keras.export.saved_model import export_file
-from resnet_keras.models.keras_description import read_description
-from resnet_keras.models.keras_file import load_keras_file, save_keras_file
+from resnet_keras.models.keras_file import load_keras_file, read_description, save_keras_file
 from tests.models.journeys import travel
 
 

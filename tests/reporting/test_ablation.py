@@ -6,12 +6,11 @@ import math
 import pytest
 
 from resnet_keras import recipes
-from resnet_keras.reporting.ablation import ablation_table, notes, readable
-from resnet_keras.reporting.figure_gallery import draw_figures
+from resnet_keras.reporting.fast_recipe import ablation_table, notes, readable
+from resnet_keras.reporting.gallery import TABLES, draw_figures, write_tables
 from resnet_keras.reporting.groups import group_runs
-from resnet_keras.reporting.metrics_file import COLUMNS
-from resnet_keras.reporting.runs import read_run
-from resnet_keras.reporting.table_gallery import TABLES, write_tables
+from resnet_keras.runs.metrics import COLUMNS
+from resnet_keras.runs.reading import read_run
 
 
 def ablation_run(folder, error, seed=0, done=True, **changes):
@@ -20,7 +19,10 @@ def ablation_run(folder, error, seed=0, done=True, **changes):
     values = {**recipes.ONE_CYCLE, **values, **changes}
     recipe = recipes.make("paper", "resnet20", seed=seed, **values)
     folder.mkdir(parents=True)
-    row = dict.fromkeys(COLUMNS, 1.0) | {"step": recipe.steps if done else 50, "test_error": 66.0}
+    row = dict.fromkeys(COLUMNS, 1.0) | {
+        "step": recipe.steps if done else 50,
+        "test_error": 66.0,
+    }
     row["validation_error"] = error if recipe.validation_size else ""
     lines = [",".join(COLUMNS), ",".join(str(row[name]) for name in COLUMNS)]
     (folder / "metrics.csv").write_text("\n".join(lines) + "\n")

@@ -8,7 +8,7 @@ import pytest
 
 from resnet_keras.errors import UserError
 from resnet_keras.reporting.curve import curve_figure, draw_curve, drops
-from resnet_keras.reporting.metrics_file import COLUMNS
+from resnet_keras.runs.metrics import COLUMNS
 
 NAN = math.nan
 

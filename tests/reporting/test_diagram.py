@@ -5,8 +5,7 @@ import pytest
 from resnet_keras import accounting, architectures
 from resnet_keras.errors import UserError
 from resnet_keras.reporting.architecture_table import describe_layer
-from resnet_keras.reporting.diagram import diagram_figure, draw_diagram
-from resnet_keras.reporting.diagram_layout import lay_out
+from resnet_keras.reporting.diagram import diagram_figure, draw_diagram, lay_out
 
 
 def network(name, option=None):

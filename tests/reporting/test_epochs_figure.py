@@ -5,10 +5,10 @@ import json
 import pytest
 
 from resnet_keras import recipes
-from resnet_keras.reporting.epochs_figure import epochs_figure
-from resnet_keras.reporting.figure_gallery import draw_figures
+from resnet_keras.reporting.fast_recipe import epochs_figure
+from resnet_keras.reporting.gallery import draw_figures
 from resnet_keras.reporting.groups import group_runs
-from resnet_keras.reporting.runs import read_run
+from resnet_keras.runs.reading import read_run
 from tests.made_up_runs import make_run
 
 

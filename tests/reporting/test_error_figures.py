@@ -8,8 +8,8 @@ import pytest
 from resnet_keras.errors import UserError
 from resnet_keras.reporting.error_figures import figure_1, figure_6, one_panel, side_by_side
 from resnet_keras.reporting.groups import group_runs
-from resnet_keras.reporting.paper_curves import paper_curve
-from resnet_keras.reporting.runs import read_run
+from resnet_keras.reporting.paper import paper_curve
+from resnet_keras.runs.reading import read_run
 from tests.made_up_runs import make_run
 
 

@@ -1,8 +1,7 @@
 """Which figures are drawn of which runs."""
 
-from resnet_keras.reporting.figure_gallery import draw_figures
-from resnet_keras.reporting.runs import read_run
-from resnet_keras.reporting.table_gallery import write_tables
+from resnet_keras.reporting.gallery import draw_figures, write_tables
+from resnet_keras.runs.reading import read_run
 from tests.made_up_runs import make_run
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from resnet_keras import recipes
 from resnet_keras.reporting.groups import conditions, group_runs, mean_and_std
-from resnet_keras.reporting.runs import read_run
+from resnet_keras.runs.reading import read_run
 from tests.made_up_runs import make_run
 
 

@@ -9,11 +9,9 @@ import subprocess
 import pytest
 
 from resnet_keras.errors import UserError
-from resnet_keras.reporting.comparisons import Shown
-from resnet_keras.reporting.figure_gallery import draw_figures
+from resnet_keras.reporting.gallery import Shown, draw_figures, write_tables
 from resnet_keras.reporting.report import write_report
-from resnet_keras.reporting.runs import find_runs
-from resnet_keras.reporting.table_gallery import write_tables
+from resnet_keras.runs.reading import find_runs
 from tests.made_up_runs import make_run
 
 # What chromium needs as root in a container, and what keeps it from the network.

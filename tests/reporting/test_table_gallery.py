@@ -1,8 +1,8 @@
 """Which tables are made of which runs, and what stands below them."""
 
+from resnet_keras.reporting.gallery import TABLES, write_tables
 from resnet_keras.reporting.groups import group_runs
-from resnet_keras.reporting.runs import read_run
-from resnet_keras.reporting.table_gallery import TABLES, write_tables
+from resnet_keras.runs.reading import read_run
 from tests.made_up_runs import make_run
 
 

@@ -6,7 +6,6 @@ import pandas
 import pytest
 
 from resnet_keras.reporting.groups import group_runs
-from resnet_keras.reporting.runs import read_run
 from resnet_keras.reporting.tables import (
     escape_latex,
     escape_markdown,
@@ -18,6 +17,7 @@ from resnet_keras.reporting.tables import (
     to_markdown,
     write_table,
 )
+from resnet_keras.runs.reading import read_run
 from tests.made_up_runs import make_run
 
 

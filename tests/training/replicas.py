@@ -166,13 +166,13 @@ def train(recipe):
     from resnet_keras.evaluation.predictors import model_probabilities
     from resnet_keras.training import callbacks, hardware
     from resnet_keras.training import state as saved_state
-    from resnet_keras.training.callbacks import Journey
     from resnet_keras.training.fit import compiled_model, fit
+    from resnet_keras.training.state import TrainingState
 
     machine = hardware.choose(recipe)
     hardware.apply(recipe, machine)
     model, metrics = compiled_model(recipe, machine, preprocessing())
-    watch, journey, found = Watch(model), Journey(recipe, metrics), {}
+    watch, journey, found = Watch(model), TrainingState(recipe, metrics), {}
     start = saved_state.capture(model, metrics)
     put(found, "start", state(model))
 
@@ -220,7 +220,7 @@ def refusals(count):
 
 def files_shared_out():
     """Batches of images in files: whole, and as the replicas get them, laid end to end."""
-    from resnet_keras.data.image_files import Files
+    from resnet_keras.data.dataset import Files
     from resnet_keras.data.pipeline import training_batches
     from resnet_keras.training import hardware
 

@@ -30,9 +30,10 @@ def drive(folder, *flags, kilobytes="unlimited"):
 
 
 def run_in(tmp_path, checkpoint_every=1, **values):
-    from resnet_keras.training.job import Places, run
+    from resnet_keras.runs.folder import RunOptions
+    from resnet_keras.training.job import run
 
-    places = Places(
+    places = RunOptions(
         runs_dir=str(tmp_path / "runs"),
         export_dir=str(tmp_path / "exports"),
         name="run",

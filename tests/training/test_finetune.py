@@ -10,26 +10,25 @@ import pytest
 
 from resnet_keras import recipes
 from resnet_keras.artefact import Description
+from resnet_keras.cli.flags import add_recipe_flags, recipe_from
 from resnet_keras.cli.main import command
-from resnet_keras.cli.recipe_flags import add_recipe_flags, recipe_from
-from resnet_keras.data import digits
-from resnet_keras.data.dataset import Images
-from resnet_keras.data.image_files import Files
+from resnet_keras.data import sources
+from resnet_keras.data.dataset import Files, Images
 from resnet_keras.errors import UsageError, UserError
 from resnet_keras.evaluation.predictors import open_predictor
 from resnet_keras.models.build import build
-from resnet_keras.models.keras_description import read_description
-from resnet_keras.models.keras_file import load_keras_file, save_keras_file
+from resnet_keras.models.keras_file import load_keras_file, read_description, save_keras_file
 from resnet_keras.preprocessing import Preprocessing
 from resnet_keras.recipe import Recipe
+from resnet_keras.runs.folder import RunOptions
 from resnet_keras.training.finetune import adapted
-from resnet_keras.training.job import Places, run
+from resnet_keras.training.job import run
 
 HEAD = ("logits/kernel", "logits/bias")
 
 
 def small(name="digits"):
-    whole = digits.load()
+    whole = sources.load_digits()
     return type(whole)(
         name, whole.class_names, whole.train.take(slice(96)), whole.test.take(slice(40)), False
     )
@@ -39,7 +38,7 @@ def small(name="digits"):
 def few_digits():
     few = small()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(digits, "load", lambda: few)
+        patch.setattr(sources, "load_digits", lambda: few)
         yield
 
 
@@ -78,7 +77,7 @@ def recipe_of(path, **changes):
 
 
 def places_in(folder, **rest):
-    return Places(runs_dir=str(folder / "runs"), export_dir=str(folder / "exports"), **rest)
+    return RunOptions(runs_dir=str(folder / "runs"), export_dir=str(folder / "exports"), **rest)
 
 
 def weights(path):
@@ -109,7 +108,7 @@ def test_a_run_takes_backbone_and_preprocessing_and_a_new_head(backbone, tmp_pat
         size=(32, 32),
         resize="stretch",
         shorter_side=None,
-        class_names=digits.load().class_names,
+        class_names=sources.load_digits().class_names,
     )
     config = json.loads((result.run / "config.json").read_text())
     assert config["recipe"]["train_from"] == str(backbone)
@@ -149,7 +148,7 @@ def test_a_run_goes_on_without_the_file(tmp_path):
 
 def test_averages_are_true_ones_where_the_recipe_says_so(true):
     model, description = load_keras_file(true.run / "model.keras")
-    train = digits.load().train.images.astype(np.float64)
+    train = sources.load_digits().train.images.astype(np.float64)
     preprocessing = description.preprocessing
     x = (train * preprocessing.scale - preprocessing.mean) / preprocessing.std
     z = model.get_layer("conv1")(x.astype(np.float32)).numpy().reshape(-1, 16)
@@ -166,7 +165,7 @@ def test_a_finished_run_is_exported_with_true_averages(backbone, true, tmp_path,
     flags = ["--recalibrate-bn", "--export-dir", str(tmp_path / "again")]
     assert command("export", [str(moving.run), *flags], "export") == 0
     again = open_predictor(capsys.readouterr().out.strip())
-    images = digits.load().test.images
+    images = sources.load_digits().test.images
     mine = again.probabilities(images)
     np.testing.assert_allclose(mine, open_predictor(true.export).probabilities(images), atol=1e-4)
     assert np.abs(mine - open_predictor(moving.export).probabilities(images)).max() > 1e-2

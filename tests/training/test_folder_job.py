@@ -13,12 +13,13 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from resnet_keras.data.load import load
+from resnet_keras.data.sources import load
 from resnet_keras.errors import UsageError, UserError
 from resnet_keras.evaluation.evaluate import evaluate
 from resnet_keras.recipe import Recipe
-from resnet_keras.training.job import Places, run
-from resnet_keras.training.run_folder import read_recipe
+from resnet_keras.runs.config import read_recipe
+from resnet_keras.runs.folder import RunOptions
+from resnet_keras.training.job import run
 
 SAMPLE = "imagenette-sample.tar"
 RECIPE = Recipe(
@@ -72,7 +73,7 @@ def again(tmp_path, data, trained):
 
 def places(tmp_path, data, name="run", **more):
     runs, exports = str(tmp_path / "runs"), str(tmp_path / "exports")
-    return Places(
+    return RunOptions(
         data_dir=data, runs_dir=runs, export_dir=exports, name=name, checkpoint_every=3, **more
     )
 

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from resnet_keras.data.load import load
+from resnet_keras.data.sources import load
 from resnet_keras.errors import UsageError
 from resnet_keras.evaluation.evaluate import evaluate
 from resnet_keras.evaluation.predictors import open_predictor
@@ -15,10 +15,11 @@ from resnet_keras.export.fold import deployment_model
 from resnet_keras.models.keras_file import load_keras_file, save_keras_file
 from resnet_keras.preprocessing import Preprocessing
 from resnet_keras.recipe import Recipe
+from resnet_keras.runs.config import read_recipe
+from resnet_keras.runs.folder import RunOptions
 from resnet_keras.training import checkpoint, hardware
 from resnet_keras.training.fit import compiled_model
-from resnet_keras.training.job import Places, run
-from resnet_keras.training.run_folder import read_recipe
+from resnet_keras.training.job import run
 
 RECIPE = Recipe(
     arch="resnet8",
@@ -36,7 +37,7 @@ RECIPE = Recipe(
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
     folder = tmp_path_factory.mktemp("job")
-    places = Places(runs_dir=str(folder / "runs"), export_dir=str(folder / "exports"))
+    places = RunOptions(runs_dir=str(folder / "runs"), export_dir=str(folder / "exports"))
     return run(RECIPE, places)
 
 
@@ -95,7 +96,7 @@ def test_the_last_row_is_the_export_s_error(done):
 
 
 def test_held_out_images_are_measured_in_place_of_the_test_set(tmp_path):
-    places = Places(runs_dir=str(tmp_path / "runs"), export_dir=str(tmp_path / "exports"))
+    places = RunOptions(runs_dir=str(tmp_path / "runs"), export_dir=str(tmp_path / "exports"))
     result = run(
         Recipe(
             **{**RECIPE.to_json(), "validation_size": 100, "steps": 4, "drops": (), "eval_every": 2}
@@ -111,7 +112,7 @@ def test_held_out_images_are_measured_in_place_of_the_test_set(tmp_path):
 
 @pytest.mark.landing
 def test_averaged_weights_are_exported_also_after_a_late_kill(tmp_path):
-    places = Places(runs_dir=str(tmp_path / "runs"), export_dir=str(tmp_path / "exports"))
+    places = RunOptions(runs_dir=str(tmp_path / "runs"), export_dir=str(tmp_path / "exports"))
     values = {"schedule": "one_cycle", "learning_rate": 0.1, "ema": 0.9, "label_smoothing": 0.1}
     recipe = Recipe(**{**RECIPE.to_json(), **values, "steps": 6})
 
@@ -141,7 +142,7 @@ def test_digits_are_never_mirrored(tmp_path):
     with pytest.raises(UsageError, match="leave out --flip"):
         run(
             Recipe(arch="resnet8", dataset="digits", flip=True),
-            Places(runs_dir=str(tmp_path / "runs"), export_dir=str(tmp_path / "exports")),
+            RunOptions(runs_dir=str(tmp_path / "runs"), export_dir=str(tmp_path / "exports")),
         )
 
 

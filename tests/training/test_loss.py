@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from resnet_keras.training.loss import cross_entropy
+from resnet_keras.training.losses import cross_entropy
 
 LOGITS = np.random.default_rng(0).normal(size=(9, 5)).astype(np.float32) * 4
 LABELS = np.array([0, 1, 2, 3, 4, 0, 1, 2, 3], np.int32)

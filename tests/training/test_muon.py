@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from resnet_keras.training.muon import frobenius_norm, orthogonalized
+from resnet_keras.training.optimizers import frobenius_norm, orthogonalized
 from tests.training import numpy_muon
 
 SHAPES = {

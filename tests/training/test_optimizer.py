@@ -1,4 +1,4 @@
-"""SGD with the paper's weight decay, and Muon's step, against NumPy in float64."""
+"""SGDMuon with the paper's weight decay, and Muon's step, against NumPy in float64."""
 
 import dataclasses
 import os
@@ -13,7 +13,7 @@ import tensorflow as tf
 from resnet_keras.errors import UsageError
 from resnet_keras.models.batch_norm import BatchNormalization
 from resnet_keras.recipe import Recipe
-from resnet_keras.training.optimizer import SGD, make_optimizer
+from resnet_keras.training.optimizers import SGDMuon, make_optimizer
 from tests.training import numpy_muon
 
 COUNT, SIDE, CHANNELS, FILTERS, CLASSES = 6, 4, 2, 3, 4
@@ -180,7 +180,7 @@ def test_muon_turns_a_kernel_by_the_same_angle_whatever_its_gradient():
 
 def test_muon_lets_no_kernel_grow():
     # 2,000 steps by a tenth of its length: e^10 times as long if each added to it.
-    optimizer = SGD(1.0, muon=0.1)
+    optimizer = SGDMuon(1.0, muon=0.1)
     rng = np.random.default_rng(0)
     kernel = keras.Variable(rng.normal(size=(3, 3, 8, 16)), name="kernel")
     long = np.linalg.norm(kernel.numpy())
@@ -191,18 +191,18 @@ def test_muon_lets_no_kernel_grow():
 
 
 def test_muon_is_for_kernels_of_convolutions_alone():
-    optimizer = SGD(muon=0.1)
+    optimizer = SGDMuon(muon=0.1)
     found = [optimizer.orthogonalizes(variable) for variable in network().trainable_variables]
     assert found == [i in CONVOLUTIONS for i in range(6)]
-    assert not any(SGD().orthogonalizes(variable) for variable in network().trainable_variables)
+    assert not any(SGDMuon().orthogonalizes(variable) for variable in network().trainable_variables)
 
 
 STEPS_OF_A_KERNEL = """
 import keras, numpy as np
-from resnet_keras.training.optimizer import SGD
+from resnet_keras.training.optimizers import SGDMuon
 rng = np.random.default_rng(0)
 kernel = keras.Variable(rng.normal(size=(3, 3, 4, 8)), dtype="float32", name="kernel")
-optimizer = SGD(0.5, decay=0.05, muon=0.4, momentum=0.9, nesterov=True)
+optimizer = SGDMuon(0.5, decay=0.05, muon=0.4, momentum=0.9, nesterov=True)
 optimizer.build([kernel])
 for _ in range(3):
     optimizer.apply([keras.ops.convert_to_tensor(rng.normal(size=kernel.shape), "float32")])
@@ -239,7 +239,7 @@ def test_keras_l2_is_not_the_same():
             model.train_on_batch(np.ones((4, 3)), np.zeros((4, 2)))
         return layer.kernel.numpy()
 
-    ours = trained(SGD(0.01, decay=0.1, momentum=0.9), None)
+    ours = trained(SGDMuon(0.01, decay=0.1, momentum=0.9), None)
     same = trained(keras.optimizers.SGD(0.01, momentum=0.9), 0.05)
     twice = trained(keras.optimizers.SGD(0.01, momentum=0.9), 0.1)
     decoupled = trained(keras.optimizers.SGD(0.01, momentum=0.9, weight_decay=0.1), None)
@@ -255,7 +255,7 @@ def test_decay_is_no_part_of_the_loss():
     losses = []
     for decay in (0.0, 10.0):
         model.compile(
-            SGD(0.0, decay=decay), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+            SGDMuon(0.0, decay=decay), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         )
         losses.append(float(model.train_on_batch(batches[0], labels[0])))
     assert losses[0] == pytest.approx(losses[1], rel=1e-6)
@@ -264,7 +264,7 @@ def test_decay_is_no_part_of_the_loss():
 @pytest.mark.parametrize("decay_on", ["all", "kernels"])
 def test_which_variables_decay(decay_on):
     model = network()
-    optimizer = SGD(decay=0.1, decay_on=decay_on)
+    optimizer = SGDMuon(decay=0.1, decay_on=decay_on)
     decaying = [optimizer.decays(variable) for variable in model.trainable_variables]
     assert decaying == [decay_on == "all" or i in KERNELS for i in range(6)]
 
@@ -274,7 +274,7 @@ def test_serialization_round_trip(tmp_path, muon):
     recipe = recipe_of(decay_on="kernels", nesterov=True, muon=muon)
     optimizer = make_optimizer(recipe)
     again = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
-    assert type(again) is SGD
+    assert type(again) is SGDMuon
     assert (again.decay, again.decay_on) == (0.05, "kernels")
     assert (again.momentum, again.nesterov, again.muon) == (0.9, True, muon)
     assert again.get_config() == optimizer.get_config()
@@ -288,7 +288,7 @@ def test_serialization_round_trip(tmp_path, muon):
     train(broken, make_optimizer(recipe), 2)
     broken.save(tmp_path / "m.keras")
     loaded = keras.saving.load_model(tmp_path / "m.keras")
-    assert type(loaded.optimizer) is SGD and int(loaded.optimizer.iterations) == 2
+    assert type(loaded.optimizer) is SGDMuon and int(loaded.optimizer.iterations) == 2
     batches, labels = data()
     loaded.train_on_batch(batches[2], labels[2])
     for mine, theirs in zip(loaded.trainable_variables, in_one_go, strict=True):
@@ -297,21 +297,21 @@ def test_serialization_round_trip(tmp_path, muon):
 
 def test_no_decay():
     variable = keras.Variable(np.ones(3, np.float32), name="kernel")
-    optimizer = SGD(1.0, decay=0.0)
+    optimizer = SGDMuon(1.0, decay=0.0)
     optimizer.apply([tf.zeros(3)], [variable])
     np.testing.assert_array_equal(variable.numpy(), np.ones(3))
 
 
 def test_unknown_decay_on():
     with pytest.raises(UsageError, match="known: kernels, all"):
-        SGD(decay_on="kernel")
+        SGDMuon(decay_on="kernel")
 
 
 def test_variables_keep_their_dtype_under_mixed_precision():
     keras.config.set_dtype_policy("mixed_bfloat16")
     inputs = keras.Input((3,))
     model = keras.Model(inputs, keras.layers.Dense(2, dtype="mixed_bfloat16")(inputs))
-    model.compile(SGD(0.1, decay=1e-4, momentum=0.9), "mse")
+    model.compile(SGDMuon(0.1, decay=1e-4, momentum=0.9), "mse")
     before = model.get_weights()[0]
     model.train_on_batch(np.zeros((2, 3)), np.zeros((2, 2)))
     # Nothing but decay moved it, and in float32: bfloat16 would round it away.

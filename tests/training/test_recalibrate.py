@@ -10,8 +10,8 @@ from resnet_keras.data.dataset import Images
 from resnet_keras.errors import UserError
 from resnet_keras.models.batch_norm import BatchNormalization
 from resnet_keras.preprocessing import Preprocessing
-from resnet_keras.training import recalibrate as module
-from resnet_keras.training.recalibrate import recalibrate
+from resnet_keras.training import batch_norm_statistics as module
+from resnet_keras.training.batch_norm_statistics import recalibrate
 
 SIDE, EPSILON = 4, 1e-5
 PREPROCESSING = Preprocessing((SIDE, SIDE), "stretch", 1 / 255, (0.4,) * 3, (0.5,) * 3, ("a", "b"))

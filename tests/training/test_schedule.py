@@ -5,7 +5,7 @@ import pytest
 
 from resnet_keras import recipes
 from resnet_keras.recipe import Recipe
-from resnet_keras.training.schedule import keras_schedule, learning_rate, rate_pieces
+from resnet_keras.training.schedules import keras_schedule, learning_rate, rate_pieces
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from resnet_keras.recipe import Recipe
-from resnet_keras.training.callbacks import Journey, WatchWarmUp
+from resnet_keras.training.callbacks import WatchWarmUp
+from resnet_keras.training.state import TrainingState
 
 BATCH = 16
 
@@ -26,7 +27,7 @@ def walk(rights, rows_after=(), interrupted_after=None):
     """Trains by these counts of right answers; returns the step that was reported and found."""
     recipe = Recipe(arch="resnet8", batch_size=BATCH, steps=len(rights))
     metric, said = Counted(), []
-    journey = Journey(recipe, [Counted(), metric])
+    journey = TrainingState(recipe, [Counted(), metric])
     watch = WatchWarmUp(journey, said.append)
     for step, right in enumerate(rights, start=1):
         watch.on_train_batch_begin(step - 1)
@@ -37,7 +38,7 @@ def walk(rights, rows_after=(), interrupted_after=None):
             journey.new_interval()
         if step == interrupted_after:
             extra = journey.extra()
-            journey = Journey(recipe, [Counted(), metric])
+            journey = TrainingState(recipe, [Counted(), metric])
             journey.go_on_from(step, extra)
             watch = WatchWarmUp(journey, said.append)
     assert len(said) == (journey.below_80_at is not None)

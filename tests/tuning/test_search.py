@@ -15,14 +15,15 @@ import pytest
 import tensorflow as tf
 
 from resnet_keras.cli.main import main
-from resnet_keras.data import load as loading
+from resnet_keras.data import sources as loading
 from resnet_keras.data.dataset import Images
 from resnet_keras.errors import UsageError, UserError
 from resnet_keras.evaluation.measure import Tally
 from resnet_keras.recipe import Recipe
+from resnet_keras.runs.config import read_recipe
 from resnet_keras.training import job
-from resnet_keras.training.callbacks import Journey, NonFiniteLoss
-from resnet_keras.training.run_folder import read_recipe
+from resnet_keras.training.callbacks import NonFiniteLoss
+from resnet_keras.training.state import TrainingState
 from resnet_keras.tuning.search import Plan, search
 from resnet_keras.tuning.space import Range
 from resnet_keras.tuning.trial import RECORD, TrialFailed, run_trial
@@ -138,7 +139,7 @@ def test_a_search_that_is_done_does_nothing_and_more_trials_go_on(done, tmp_path
 
 @pytest.mark.landing
 def test_a_trial_in_flight_goes_on_from_its_checkpoint(done, tmp_path, monkeypatch):
-    real_fit, real_arrive, starts = job.fit, Journey.arrive, []
+    real_fit, real_arrive, starts = job.fit, TrainingState.end_step, []
 
     def watching(model, journey, *args):
         starts.append(journey.start)
@@ -150,7 +151,7 @@ def test_a_trial_in_flight_goes_on_from_its_checkpoint(done, tmp_path, monkeypat
             os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr(job, "fit", watching)
-    monkeypatch.setattr(Journey, "arrive", terminated_in_the_second)
+    monkeypatch.setattr(TrainingState, "end_step", terminated_in_the_second)
     stopped = go(tmp_path)
     assert stopped.stopped_by == signal.SIGTERM
     assert [row["status"] for row in rows(stopped.folder)] == ["done", "running"]

@@ -9,7 +9,7 @@ from keras_tuner.src.engine.trial import Trial
 
 from resnet_keras.errors import UserError
 from resnet_keras.recipe import Recipe
-from resnet_keras.training.run_folder import RunFolder
+from resnet_keras.runs.folder import RunFolder
 from resnet_keras.tuning import results, workers
 from resnet_keras.tuning.search import Plan, search
 from resnet_keras.tuning.space import Range

@@ -7,10 +7,10 @@ import signal
 import pytest
 
 from resnet_keras.recipe import Recipe
+from resnet_keras.runs.folder import RunResult
 from resnet_keras.training import job
-from resnet_keras.training.places import Result
 from resnet_keras.tuning import trial
-from resnet_keras.tuning.starts import KilledBefore, counted
+from resnet_keras.tuning.attempts import KilledBefore, counted
 
 BASE = Recipe(arch="resnet8", dataset="digits", steps=9, drops=(), validation_size=100)
 
@@ -52,7 +52,7 @@ def test_a_trial_that_got_further_is_begun_again_however_often_it_is_killed(tmp_
 
 
 def test_what_ends_without_a_kill_is_not_counted(tmp_path, monkeypatch):
-    monkeypatch.setattr(job, "run", lambda *args, **kwargs: Result(signal.SIGTERM, tmp_path))
+    monkeypatch.setattr(job, "run", lambda *args, **kwargs: RunResult(signal.SIGTERM, tmp_path))
     for _ in range(4):
         with pytest.raises(trial.Interrupted):
             trial.run_trial(BASE, {}, tmp_path, None)

@@ -1,1 +1,0 @@
-"""The client of a TensorFlow Serving: predictions and a load test, without TensorFlow."""

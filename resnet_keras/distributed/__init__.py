@@ -1,0 +1,1 @@
+"""Training in several processes: rendezvous, heartbeat, and the launchers of clusters."""

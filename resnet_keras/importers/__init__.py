@@ -1,0 +1,1 @@
+"""Importing weights that other libraries trained."""
