@@ -1,4 +1,7 @@
-"""Measures a trained network: `python evaluate.py saved_models/resnet32-A`. See `--help`."""
+"""Measures a trained network: `python evaluate.py saved_models/resnet32-A`.
+
+`--help` lists all flags.
+"""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Trains a network: `python train.py --arch resnet32 --option A`. See `--help`."""
+"""Trains a network: `python train.py --arch resnet32 --option A`. `--help` lists all flags."""
 
 import sys
 

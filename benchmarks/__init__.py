@@ -1,5 +1,5 @@
-"""Speed and memory, side by side with stock Keras and PyTorch, in one run.
+"""Speed and memory of this program next to stock Keras and PyTorch, in one run.
 
-`python -m benchmarks` is the door. This process imports neither TensorFlow nor PyTorch: every
-contestant lives in a worker of its own, see `worker.py`.
+Run `python -m benchmarks`. That process imports neither TensorFlow nor PyTorch: every contestant
+runs in a worker process of its own (see `worker.py`).
 """

@@ -1,150 +1,212 @@
-"""A contest: several contestants that do the same work, each in its own process, in turns."""
+"""A contest: several contestants do the same work in turns, each in its own process.
+
+The speed of a machine varies: other programs run on it, and processors throttle. Therefore the
+contestants take turns, A B C A B C …, and are compared within a round, during which the machine was
+about equally fast for all of them. The median over the rounds is reported with the lowest and the
+highest value, which show how reliable it is.
+"""
 
 import importlib.util
-from collections.abc import Callable
+import statistics
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from benchmarks.alternation import Spread, speed_ratio, spread, turns
-from benchmarks.process import Worker, WorkerFailed
+from benchmarks.worker import Worker, WorkerFailed
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The median of values over rounds, and their range.
+
+    Attributes:
+        median: the median.
+        low: the lowest value.
+        high: the highest value.
+        rounds: the number of values.
+    """
+
+    median: float
+    low: float
+    high: float
+    rounds: int
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Spread":
+        """Returns the spread of values.
+
+        Raises:
+            ValueError: if there are no values.
+        """
+        if not values:
+            raise ValueError("the spread of no values is not defined")
+        return cls(statistics.median(values), min(values), max(values), len(values))
+
+    def __str__(self) -> str:
+        return f"{self.median:.2f} ({self.low:.2f}–{self.high:.2f})"
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """Someone to be measured.
+    """What is measured.
 
     Attributes:
-        name: what tables call it.
-        module: of `benchmarks.contestants`, without the package.
-        arguments: of its `make`.
-        images: images a step.
+        name: its name in tables.
+        module: a module of `benchmarks.contestants`, without the name of that package.
+        arguments: the arguments of its function `make`.
+        images: images per step.
         needs: a package that has to be installed.
-        labels: more columns, such as network and batch size.
-        environment: variables of its process.
+        labels: additional columns, such as the network and the batch size.
+        environment: additional environment variables of its process.
     """
 
     name: str
     module: str
-    arguments: dict
+    arguments: dict[str, Any]
     images: int
     needs: str | None = None
-    labels: dict = field(default_factory=dict)
+    labels: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
-class Outcome:
-    """What a contest gave.
+class ContestResult:
+    """What a contest measured.
 
     Attributes:
-        title: what it was about.
-        contestants: all who were entered.
-        speeds: images a second, by name and round.
-        turns: a dict a turn, for the csv file.
-        facts: by name, what was built.
-        failures: by name, why one is missing.
+        title: what was measured.
+        contestants: all of them, also those that failed.
+        speeds: images per second, by name and round.
+        turns: one row per turn for the CSV file.
+        facts: what was built, by name.
+        failures: why a contestant is missing, by name.
     """
 
     title: str
     contestants: list[Contestant]
     speeds: dict[str, dict[int, float]] = field(default_factory=dict)
-    turns: list[dict] = field(default_factory=list)
-    facts: dict[str, dict] = field(default_factory=dict)
+    turns: list[dict[str, Any]] = field(default_factory=list)
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
 
     def speed(self, name: str) -> Spread | None:
-        """Returns a contestant's images a second; `None` if it is missing."""
+        """Returns the images per second of a contestant; `None` if it is missing."""
         values = list(self.speeds.get(name, {}).values())
-        return spread(values) if values else None
+        return Spread.of(values) if values else None
 
     def ratio(self, name: str, other: str) -> Spread | None:
-        """Returns how many times as fast as `other` it is; `None` if either is missing."""
+        """Returns the speed of one contestant relative to another; `None` if either is missing."""
         return speed_ratio(self.speeds.get(name, {}), self.speeds.get(other, {}))
 
     def check_same_network(self) -> None:
-        """Makes sure that all trained the same network.
+        """Checks that all contestants trained networks of the same size.
 
         Raises:
-            RuntimeError: if their numbers of parameters differ.
+            RuntimeError: if the numbers of parameters differ.
         """
         sizes = {name: facts["parameters"] for name, facts in self.facts.items()}
         if len(set(sizes.values())) > 1:
             raise RuntimeError(f"the contestants do not train the same network: {sizes}")
 
     def peak_mb(self, name: str) -> float:
-        """Returns the most memory a contestant's process ever had."""
+        """Returns the peak memory of a contestant's process in MB."""
         return max(turn["peak_mb"] for turn in self.turns if turn["contestant"] == name)
 
 
-def hold(
-    title: str,
-    contestants: list[Contestant],
-    rounds: int,
-    steps: int | dict[str, int],
-    say: Callable[[str], None] = print,
-) -> Outcome:
-    """Builds all contestants, one after the other, warms them up, and lets them take turns.
+def turns(names: Sequence[str], rounds: int) -> Iterator[tuple[int, str]]:
+    """Yields `(round, name)`: in each round, all names in the same order. Rounds start at 0."""
+    for number in range(rounds):
+        for name in names:
+            yield number, name
 
-    One that cannot be built, or dies, is reported and left out; the others go on.
+
+def speed_ratio(ours: dict[int, float], theirs: dict[int, float]) -> Spread | None:
+    """Returns how many times as fast `ours` is as `theirs`.
 
     Args:
-        title: what it is about.
-        contestants: who takes part, in the order of their turns.
-        rounds: turns of each.
-        steps: steps a turn, for all or by name.
-        say: takes a line for people.
+        ours: images per second by round.
+        theirs: likewise.
+
+    Returns:
+        The spread of the ratios over the rounds that both completed; `None` if there are none.
     """
-    outcome = Outcome(title, contestants)
+    both = sorted(ours.keys() & theirs.keys())
+    return Spread.of([ours[number] / theirs[number] for number in both]) if both else None
+
+
+def run_contest(
+    title: str, contestants: list[Contestant], rounds: int, steps: int | dict[str, int]
+) -> ContestResult:
+    """Builds all contestants, one after the other, warms them up, and lets them take turns.
+
+    A contestant that cannot be built or dies is reported and left out; the others continue.
+
+    Args:
+        title: what is measured.
+        contestants: in the order of their turns.
+        rounds: the number of turns of each contestant.
+        steps: the number of steps per turn, the same for all contestants or by name.
+    """
+    result = ContestResult(title, contestants)
     workers: dict[str, Worker] = {}
 
-    def attempt(contestant, act):
+    def attempt(name: str, count: int | None = None) -> dict[str, Any] | None:
+        """Builds a contestant, or takes `count` steps; returns `None` if that fails."""
+        worker = workers[name]
         try:
-            return act(workers[contestant.name])
+            return worker.build() if count is None else worker.run_steps(count)
         except WorkerFailed as failure:
-            outcome.failures[contestant.name] = str(failure)
-            say(f"  {contestant.name}: left out, {failure}")
-            workers.pop(contestant.name).close()
+            result.failures[name] = str(failure)
+            print(f"  {name}: left out, {failure}")
+            workers.pop(name).close()
             return None
 
     try:
-        for one in contestants:
-            if one.needs and importlib.util.find_spec(one.needs) is None:
-                outcome.failures[one.name] = f"{one.needs} is not installed"
-                say(f"  {one.name}: skipped, {one.needs} is not installed")
+        for contestant in contestants:
+            name, package = contestant.name, contestant.needs
+            if package and importlib.util.find_spec(package) is None:
+                result.failures[name] = f"{package} is not installed"
+                print(f"  {name}: skipped, {package} is not installed")
                 continue
-            workers[one.name] = Worker(
-                f"benchmarks.contestants.{one.module}", one.arguments, environment=one.environment
+            workers[name] = Worker(
+                f"benchmarks.contestants.{contestant.module}",
+                contestant.arguments,
+                environment=contestant.environment,
             )
-            facts = attempt(one, lambda worker: worker.build())
-            # The first steps are slower: graphs are traced, memory is taken, kernels are made.
-            if facts is not None and attempt(one, lambda worker: worker.steps(2)) is not None:
-                outcome.facts[one.name] = facts
-        by_name = {one.name: one for one in contestants}
-        for number, name in turns([one.name for one in contestants], rounds):
-            if name in workers:
-                count = steps if isinstance(steps, int) else steps[name]
-                answer = attempt(by_name[name], lambda worker, n=count: worker.steps(n))
-                if answer is not None:
-                    _note(outcome, by_name[name], number, count, answer)
+            facts = attempt(name)
+            # The first steps are slower: they trace graphs, allocate memory and compile kernels.
+            if facts is not None and attempt(name, 2) is not None:
+                result.facts[name] = facts
+        by_name = {contestant.name: contestant for contestant in contestants}
+        for number, name in turns(list(by_name), rounds):
+            if name not in workers:
+                continue
+            count = steps if isinstance(steps, int) else steps[name]
+            reply = attempt(name, count)
+            if reply is not None:
+                _record_turn(result, by_name[name], number, count, reply)
     finally:
         for worker in workers.values():
             worker.close()
-    return outcome
+    return result
 
 
-def _note(outcome, contestant, number, steps, answer):
-    speed = steps * contestant.images / answer["seconds"]
-    outcome.speeds.setdefault(contestant.name, {})[number] = speed
-    outcome.turns.append(
+def _record_turn(
+    result: ContestResult, contestant: Contestant, number: int, steps: int, reply: dict[str, Any]
+) -> None:
+    speed = steps * contestant.images / reply["seconds"]
+    result.speeds.setdefault(contestant.name, {})[number] = speed
+    result.turns.append(
         {
             **contestant.labels,
             "contestant": contestant.name,
-            "precision": outcome.facts[contestant.name].get("precision", ""),
+            "precision": result.facts[contestant.name].get("precision", ""),
             "round": number,
             "steps": steps,
-            "seconds": round(answer["seconds"], 5),
+            "seconds": round(reply["seconds"], 5),
             "images_per_second": round(speed, 1),
-            "peak_mb": answer["peak_mb"],
-            "resident_mb": answer["resident_mb"],
-            "idle_cpu_seconds": round(answer["idle_cpu_seconds"], 3),
+            "peak_mb": reply["peak_mb"],
+            "resident_mb": reply["resident_mb"],
+            "idle_cpu_seconds": round(reply["idle_cpu_seconds"], 3),
         }
     )

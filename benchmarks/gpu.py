@@ -1,7 +1,7 @@
-"""`python -m benchmarks.gpu`: training on a GPU, against PyTorch on the same one, in one run.
+"""Compares training on a GPU with PyTorch on the same GPU, in one run.
 
-For ResNet-20 and ResNet-110: images a second, the time of a step, and, with real training, the time
-to the error that the paper reports.
+For ResNet-20 and ResNet-110: images per second, the time of a step and, with complete training
+runs, the time until the test error reaches the one that the paper reports.
 """
 
 import argparse
@@ -11,31 +11,32 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks import machine
-from benchmarks.contest import Contestant, Outcome, hold
-from benchmarks.flags import out_folder, run
-from benchmarks.process import QUIET, ROOT
-from benchmarks.report import Goal, Report
+from benchmarks.contest import Contestant, ContestResult, run_contest
+from benchmarks.options import output_folder, run_command
+from benchmarks.report import Comparison, Report, write_csv
+from benchmarks.worker import ENVIRONMENT, ROOT
 from resnet_keras.cli.flags import positive
 
 BATCH, SIZE = 128, 32
-USUAL, RUNS = Path("results/benchmarks/gpu"), Path("runs/gpu")
+DEFAULT_FOLDER, DEFAULT_RUNS_DIR = Path("results/benchmarks/gpu"), Path("runs/gpu")
 JAX, TENSORFLOW = "this program on JAX", "this program on TensorFlow"
 TORCH, TORCH_COMPILED = "PyTorch", "PyTorch, compiled"
-# All contestants live at the same time: each takes what it needs, not what there is.
-_SHARING = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
-SHORT = {"float32": "float32", "mixed_bfloat16": "bfloat16"}
+# All contestants exist at the same time, so none may reserve the whole memory of the GPU.
+_SHARED_GPU = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+_SHORT = {"float32": "float32", "mixed_bfloat16": "bfloat16"}
 
 
 @dataclass(frozen=True)
-class Training:
-    """One real training run, to the error that is to be reached.
+class TrainingRun:
+    """A complete training run and the error that it should reach.
 
     Attributes:
-        network: as `--arch` takes it.
-        error: percent of the test images.
-        flags: more flags of `train.py`.
+        network: as in `--arch`.
+        error: the test error to reach, in percent.
+        flags: additional flags of `train.py`.
     """
 
     network: str
@@ -44,215 +45,234 @@ class Training:
 
 
 def contestants(network: str, precision: str, on_gpu: bool) -> list[Contestant]:
-    """Returns who takes part, for one network.
+    """Returns the contestants for one network.
 
     Args:
-        network: as `--arch` takes it.
+        network: as in `--arch`.
         precision: `"float32"` or `"mixed_bfloat16"`.
-        on_gpu: whether a GPU is a must; on the CPU the contest only shows that it works.
+        on_gpu: require a GPU. On the CPU, the contest only shows that the script works.
     """
-    same = {"network": network, "size": SIZE, "batch": BATCH if on_gpu else 8}
-    labels = {"network": network, "batch_size": same["batch"]}
+    batch = BATCH if on_gpu else 8
+    common = {"network": network, "size": SIZE, "batch": batch}
+    labels = {"network": network, "batch_size": batch}
 
-    def ours(name, backend):
-        arguments = {**same, "who": "ours", "precision": precision, "on_gpu": on_gpu}
-        return name, "keras_training", arguments, backend, {"KERAS_BACKEND": backend, **_SHARING}
+    def ours(name: str, backend: str) -> Contestant:
+        return Contestant(
+            f"{name}, {_SHORT[precision]}",
+            "keras_training",
+            {**common, "implementation": "ours", "precision": precision, "on_gpu": on_gpu},
+            batch,
+            needs=backend,
+            labels=labels,
+            environment={"KERAS_BACKEND": backend, **_SHARED_GPU},
+        )
 
-    def torch(name, compiled):
-        arguments = {
-            **same,
-            "training": True,
-            "bfloat16": precision != "float32",
-            "compiled": compiled,
-            "device": "cuda" if on_gpu else "cpu",
-        }
-        return name, "torch_both", arguments, "torch", {}
+    def torch(name: str, compiled: bool) -> Contestant:
+        return Contestant(
+            f"{name}, {_SHORT[precision]}",
+            "torch_steps",
+            {
+                **common,
+                "training": True,
+                "bfloat16": precision != "float32",
+                "compiled": compiled,
+                "device": "cuda" if on_gpu else "cpu",
+            },
+            batch,
+            needs="torch",
+            labels=labels,
+        )
 
-    entered = [
+    return [
         ours(JAX, "jax"),
         ours(TENSORFLOW, "tensorflow"),
-        torch(TORCH, False),
-        torch(TORCH_COMPILED, True),
-    ]
-    return [
-        Contestant(
-            f"{name}, {SHORT[precision]}", module, arguments, same["batch"], needs, labels, where
-        )
-        for name, module, arguments, needs, where in entered
+        torch(TORCH, compiled=False),
+        torch(TORCH_COMPILED, compiled=True),
     ]
 
 
-def train(training: Training, precision: str, runs: Path) -> list[dict[str, str]]:
-    """Trains a network on the JAX backend; returns the rows of its `metrics.csv`.
+def train(run: TrainingRun, precision: str, runs_dir: Path) -> list[dict[str, str]]:
+    """Trains a network on the JAX backend, or resumes an interrupted run.
 
-    The same call goes on where an earlier one was stopped, and returns at once if none was.
+    Args:
+        run: what to train.
+        precision: as in `--precision`.
+        runs_dir: the folder for the run; its export goes to `exports` in it.
+
+    Returns:
+        The rows of the run's `metrics.csv`.
 
     Raises:
-        subprocess.CalledProcessError: if it fails; `train.py` has said why.
+        subprocess.CalledProcessError: if training fails; `train.py` has printed the reason.
     """
-    name = f"{training.network}-{SHORT[precision]}"
+    name = f"{run.network}-{_SHORT[precision]}"
     command = [
-        sys.executable, "train.py", "--arch", training.network, "--precision", precision,
-        "--devices", "1", "--name", name, "--runs-dir", runs, "--export-dir", runs / "exports",
-        *training.flags,
+        sys.executable, "train.py", "--arch", run.network, "--precision", precision,
+        "--devices", "1", "--name", name, "--runs-dir", str(runs_dir),
+        "--export-dir", str(runs_dir / "exports"), *run.flags,
     ]  # fmt: skip
-    environment = {**os.environ, **QUIET, "KERAS_BACKEND": "jax"}
-    subprocess.run(
-        list(map(str, command)), cwd=ROOT, env=environment, check=True, stdout=sys.stderr
-    )
-    with open(runs / name / "metrics.csv", newline="", encoding="utf-8") as file:
+    environment = {**os.environ, **ENVIRONMENT, "KERAS_BACKEND": "jax"}
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=sys.stderr)
+    with open(runs_dir / name / "metrics.csv", newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
-def reached(rows: list[dict[str, str]], error: float) -> dict | None:
-    """Returns step and seconds at which a test error was at most `error` for the first time;
-    `None` if it never was."""
+def first_reached(rows: list[dict[str, str]], error: float) -> dict[str, Any] | None:
+    """Returns when the test error was at most `error` for the first time.
+
+    Args:
+        rows: the rows of `metrics.csv`.
+        error: in percent.
+
+    Returns:
+        The `step` and the `seconds` of that evaluation; `None` if it was never that low.
+    """
     for row in rows:
         if row["test_error"] and float(row["test_error"]) <= error:
             return {"step": int(row["step"]), "seconds": float(row["seconds"])}
     return None
 
 
-def table(outcomes: dict[tuple[str, str], Outcome], times: dict[tuple[str, str], dict]) -> str:
-    """Returns the results in Markdown, a row a contestant.
+def table(
+    results: dict[tuple[str, str], ContestResult], times: dict[tuple[str, str], dict[str, Any]]
+) -> str:
+    """Returns a Markdown table with one row per contestant.
 
     Args:
-        outcomes: by network and precision.
-        times: likewise, what became of the real training.
+        results: by network and precision.
+        times: when the training runs reached the error, by network and precision.
     """
     lines = [
-        "| network | who | images/s | ms a step | to the paper's error |",
+        "| network | contestant | images/s | ms per step | time to the paper's error |",
         "|---|---|---:|---:|---|",
     ]
-    for (network, precision), outcome in outcomes.items():
-        ran = times.get((network, precision))
-        for one in outcome.contestants:
-            speed = outcome.speed(one.name)
+    for (network, precision), result in results.items():
+        time = times.get((network, precision))
+        for contestant in result.contestants:
+            name = contestant.name
+            speed = result.speed(name)
             if speed is None:
-                lines.append(
-                    f"| {network} | {one.name} | not measured: {outcome.failures[one.name]} | | |"
-                )
+                lines.append(f"| {network} | {name} | not measured: {result.failures[name]} | | |")
                 continue
-            milliseconds = 1000 * one.images / speed.median
+            milliseconds = 1000 * contestant.images / speed.median
             lines.append(
-                f"| {network} | {one.name} | {speed.median:,.0f} "
-                f"({speed.low:,.0f}–{speed.high:,.0f}) | {milliseconds:.2f} | "
-                f"{_told(ran, one.name, milliseconds)} |"
+                f"| {network} | {name} | {speed.median:,.0f} ({speed.low:,.0f}–{speed.high:,.0f}) "
+                f"| {milliseconds:.2f} | {_time_to_error(time, name, milliseconds)} |"
             )
     return "\n".join(lines)
 
 
-def _told(ran, name, milliseconds):
-    """Says how long the paper's error took, or would take at a speed that was measured."""
-    if ran is None:
+def _time_to_error(time: dict[str, Any] | None, name: str, milliseconds: float) -> str:
+    """Returns how long the paper's error took.
+
+    Only this program on JAX trains; for the others, the text states how long as many steps take.
+    """
+    if time is None:
         return "not measured"
-    if not ran["step"]:
-        return f"not reached in {ran['steps']:,} steps" if name.startswith(JAX) else ""
+    if not time["step"]:
+        return f"not reached in {time['steps']:,} steps" if name.startswith(JAX) else ""
     if name.startswith(JAX):
-        return f"{ran['error']} % after {ran['step']:,} steps, {ran['seconds'] / 60:.1f} minutes"
-    return f"(as many steps: {ran['step'] * milliseconds / 60_000:.1f} minutes)"
+        minutes = time["seconds"] / 60
+        return f"{time['error']} % after {time['step']:,} steps, {minutes:.1f} minutes"
+    return f"(as many steps: {time['step'] * milliseconds / 60_000:.1f} minutes)"
 
 
-def main(words: list[str] | None = None) -> int:
-    """Measures, prints a table, writes csv files; returns the exit status."""
-    args = _parser().parse_args(words)
+def main(argv: list[str] | None = None) -> int:
+    """Measures, prints a table and writes CSV files; returns the exit status."""
+    args = _parser().parse_args(argv)
     gpu = machine.gpu()
     if not gpu and not args.quick:
         print(
-            "no NVIDIA GPU is found here (nvidia-smi): nothing was measured. --quick shows on the "
-            "CPU, at a tiny size, that this script works",
+            "nvidia-smi finds no NVIDIA GPU, so nothing was measured. --quick runs a tiny version "
+            "on the CPU, to check that this script works",
             file=sys.stderr,
         )
         return 1
-    print(f"{gpu or 'no GPU'}: {'trying whether it works' if args.quick else 'measuring'}")
+    print(f"{gpu or 'no GPU'}: {'checking that it works' if args.quick else 'measuring'}")
     precisions = ("mixed_bfloat16", "float32") if not args.quick else ("float32",)
-    out = out_folder(args.out, USUAL, args.quick)
-    runs = out_folder(args.runs_dir, RUNS, args.quick)
-    report, outcomes = Report("gpu"), {}
-    for training in _trainings(args.quick):
+    out = output_folder(args.out, DEFAULT_FOLDER, args.quick)
+    runs_dir = output_folder(args.runs_dir, DEFAULT_RUNS_DIR, args.quick)
+    report = Report("gpu")
+    results = {}
+    for run in _training_runs(args.quick):
         for precision in precisions:
-            outcome = hold(
-                f"training step, {training.network}, {SHORT[precision]}",
-                contestants(training.network, precision, not args.quick),
+            result = run_contest(
+                f"training step, {run.network}, {_SHORT[precision]}",
+                contestants(run.network, precision, not args.quick),
                 args.rounds or (1 if args.quick else 5),
                 args.steps or (2 if args.quick else 200),
             )
-            outcome.check_same_network()
-            report.add(outcome, _comparisons(SHORT[precision]))
-            outcomes[training.network, precision] = outcome
+            result.check_same_network()
+            report.add(result, _comparisons(_SHORT[precision]))
+            results[run.network, precision] = result
     times = {}
     if not args.no_training:
-        for training in _trainings(args.quick):
-            key = training.network, precisions[0]
-            times[key] = _time(training, precisions[0], runs)
-    described = {**machine.describe(), "gpu": gpu}
-    written = report.write(out, described)
+        for run in _training_runs(args.quick):
+            times[run.network, precisions[0]] = _train_to_error(run, precisions[0], runs_dir)
+    written = report.write(out, {**machine.describe(), "gpu": gpu})
     if times:
         written.append(out / "gpu_to_error.csv")
-        _write(written[-1], [{**row, "gpu": gpu} for row in times.values()])
+        write_csv(written[-1], [{**row, "gpu": gpu} for row in times.values()])
     written.append(out / "gpu.md")
-    written[-1].write_text(f"{gpu}\n\n{table(outcomes, times)}\n", encoding="utf-8")
-    print(f"\n{table(outcomes, times)}")
+    written[-1].write_text(f"{gpu}\n\n{table(results, times)}\n", encoding="utf-8")
+    print(f"\n{table(results, times)}")
     for path in written:
         print(f"  wrote {path}")
     return 0
 
 
-def _comparisons(short):
-    ours = tuple(f"{name}, {short}" for name in (JAX, TENSORFLOW))
-    return [Goal(ours, f"{name}, {short}") for name in (TORCH_COMPILED, TORCH)]
+def _comparisons(precision: str) -> list[Comparison]:
+    ours = tuple(f"{name}, {precision}" for name in (JAX, TENSORFLOW))
+    return [Comparison(ours, f"{name}, {precision}") for name in (TORCH_COMPILED, TORCH)]
 
 
-def _trainings(quick):
+def _training_runs(quick: bool) -> tuple[TrainingRun, ...]:
     if quick:
         flags = ("--dataset", "digits", "--batch-size", "16", "--steps", "20", "--drops", "15",
                  "--eval-every", "10")  # fmt: skip
-        return (Training("resnet8", 89.0, flags),)
-    # The errors of Table 6; that of 110 layers is the mean of five runs.
-    return Training("resnet20", 8.75), Training("resnet110", 6.61)
+        return (TrainingRun("resnet8", 89.0, flags),)
+    # The errors of Table 6. That of 110 layers is the mean of five runs.
+    return TrainingRun("resnet20", 8.75), TrainingRun("resnet110", 6.61)
 
 
-def _time(training, precision, runs):
-    rows = train(training, precision, runs)
-    when = reached(rows, training.error) or {"step": None, "seconds": None}
+def _train_to_error(run: TrainingRun, precision: str, runs_dir: Path) -> dict[str, Any]:
+    """Trains, and returns a row of `gpu_to_error.csv`."""
+    rows = train(run, precision, runs_dir)
     last = rows[-1]
     return {
-        "network": training.network,
+        "network": run.network,
         "precision": precision,
-        "error": training.error,
-        **when,
+        "error": run.error,
+        **(first_reached(rows, run.error) or {"step": None, "seconds": None}),
         "steps": int(last["step"]),
         "last_test_error": float(last["test_error"]),
         "last_seconds": float(last["seconds"]),
     }
 
 
-def _write(path, rows):
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def _parser():
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__)
-    parser.add_argument("--rounds", type=positive, help="turns of each contestant (default: 5)")
-    parser.add_argument("--steps", type=positive, help="steps a turn (default: 200)")
     parser.add_argument(
-        "--no-training", action="store_true", help="leave out the time to the paper's error"
+        "--rounds", type=positive, metavar="N", help="turns of each contestant (default: 5)"
     )
-    elsewhere = "with --quick a new temporary folder"
+    parser.add_argument("--steps", type=positive, metavar="N", help="steps per turn (default: 200)")
+    parser.add_argument(
+        "--no-training", action="store_true", help="do not measure the time to the paper's error"
+    )
+    with_quick = "with --quick a new temporary folder"
     parser.add_argument(
         "--runs-dir", type=Path, metavar="DIR",
-        help=f"where real training writes its runs (default: {RUNS}; {elsewhere})",
+        help=f"the folder for the training runs (default: {DEFAULT_RUNS_DIR}; {with_quick})",
     )  # fmt: skip
     parser.add_argument(
         "--out", type=Path, metavar="DIR",
-        help=f"where the results go (default: {USUAL}; {elsewhere})",
+        help=f"the folder for the results (default: {DEFAULT_FOLDER}; {with_quick})",
     )  # fmt: skip
-    parser.add_argument("--quick", action="store_true", help="on the CPU, tiny: does it work?")
+    parser.add_argument(
+        "--quick", action="store_true", help="tiny and on the CPU, to check that it works"
+    )
     return parser
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    sys.exit(run_command(main))

@@ -1,33 +1,36 @@
-"""`python -m benchmarks.scaling`: the cost model of docs/scaling.md. It times nothing."""
+"""Prints the cost model of docs/scaling.md: the parts of a training step on several devices.
+
+Nothing is measured: the times follow from the given speeds and sizes.
+"""
 
 import argparse
 import sys
 from dataclasses import dataclass
 
-from benchmarks.flags import above_zero, run
+from benchmarks.options import positive_number, run_command
 from resnet_keras import accounting, architectures
 from resnet_keras.cli.flags import positive
 
-# Backward passes take about two thirds of a step, and the first gradients are there only when the
-# last layers are done: this part of the backward pass has gradients to send.
-BACKWARD, SENDING = 2 / 3, 0.8
+# The backward pass takes about two thirds of a step. The first gradients exist only after the last
+# layers are done, so gradients can be exchanged during this part of the backward pass.
+BACKWARD, OVERLAP = 2 / 3, 0.8
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """What a training step meets.
+    """Devices, network and storage, and the training that runs on them.
 
     Attributes:
-        images_per_second: what one device trains alone.
-        batch: images a device and step.
-        gradient_bytes: all-reduced a step.
-        devices_per_machine: how many share a machine's cores and network.
-        inside: bytes a second between devices of a machine, each way, a device.
-        between: bytes a second between machines, each way, a machine.
-        image_bytes: read an image.
-        storage: bytes a second that a machine reads.
-        decode_seconds: of one core, an image.
-        cores: a machine, for decoding.
+        images_per_second: the training speed of one device on its own.
+        batch: images per device and step.
+        gradient_bytes: bytes that are all-reduced per step.
+        devices_per_machine: devices that share the cores and the network of a machine.
+        inside: bytes per second and direction between the devices of a machine, per device.
+        between: bytes per second and direction between machines, per machine.
+        image_bytes: bytes to read per image.
+        storage: bytes per second that a machine reads.
+        decode_seconds: seconds of one core to decode an image.
+        cores: cores per machine for decoding.
     """
 
     images_per_second: float
@@ -43,18 +46,18 @@ class Cluster:
 
 
 @dataclass(frozen=True)
-class Step:
-    """The parts of one step on `devices`, in seconds.
+class StepTimes:
+    """The parts of one step, in seconds.
 
     Attributes:
-        devices: how many.
-        compute: forward, backward and update.
-        exchange: all-reduce of the gradients, were nothing else going on.
-        exposed: what of it computation does not hide.
-        reading: of a machine's share of the images.
-        decoding: of the same.
-        seconds: of the whole step; the next batch is made ready meanwhile.
-        efficiency: images a second, over those of as many devices on their own.
+        devices: the number of devices.
+        compute: forward pass, backward pass and update.
+        exchange: the all-reduce of the gradients, if nothing else ran meanwhile.
+        exposed: the part of the exchange that does not overlap with computation.
+        reading: reading a machine's share of the images.
+        decoding: decoding these images.
+        seconds: the whole step. The next batch is prepared meanwhile.
+        efficiency: images per second, relative to as many devices on their own.
     """
 
     devices: int
@@ -67,66 +70,93 @@ class Step:
     efficiency: float
 
 
-def step(cluster: Cluster, devices: int) -> Step:
-    """Returns the parts of a step.
+def step_times(cluster: Cluster, devices: int) -> StepTimes:
+    """Returns the parts of a step on a number of devices.
 
-    A ring all-reduce sends and receives `2 (n - 1) / n` times the gradients a member: first
-    around the devices of a machine, then around the machines.
+    A ring all-reduce over n members sends and receives `2 (n - 1) / n` times the gradients per
+    member: first over the devices of a machine, then over the machines.
     """
-    here = min(devices, cluster.devices_per_machine)
+    per_machine = min(devices, cluster.devices_per_machine)
     machines = -(-devices // cluster.devices_per_machine)
     compute = cluster.batch / cluster.images_per_second
     exchange = cluster.gradient_bytes * (
-        2 * (here - 1) / here / cluster.inside + 2 * (machines - 1) / machines / cluster.between
+        2 * (per_machine - 1) / per_machine / cluster.inside
+        + 2 * (machines - 1) / machines / cluster.between
     )
-    exposed = max(0.0, exchange - SENDING * BACKWARD * compute)
-    images = here * cluster.batch
+    exposed = max(0.0, exchange - OVERLAP * BACKWARD * compute)
+    images = per_machine * cluster.batch
     reading = images * cluster.image_bytes / cluster.storage
     decoding = images * cluster.decode_seconds / cluster.cores
     seconds = max(compute + exposed, reading, decoding)
-    return Step(devices, compute, exchange, exposed, reading, decoding, seconds, compute / seconds)
+    return StepTimes(
+        devices, compute, exchange, exposed, reading, decoding, seconds, compute / seconds
+    )
 
 
-def gradient_bytes(arch: str, bytes_each: int = 4) -> int:
-    """Returns the bytes of a network's gradients: one number a trainable parameter."""
+def gradient_bytes(arch: str, bytes_per_value: int = 4) -> int:
+    """Returns the size of a network's gradients: one value per trainable parameter."""
     layers = accounting.layers(architectures.parse(arch))
-    return bytes_each * accounting.totals(layers).parameters
+    return bytes_per_value * accounting.totals(layers).parameters
 
 
 def table(cluster: Cluster, counts: tuple[int, ...]) -> str:
-    """Returns a Markdown table, a row a number of devices; milliseconds."""
-    heads = ("devices", "compute", "exchange", "exposed", "reading", "decoding", "step")
-    lines = [f"| {' | '.join(heads)} | images/s | efficiency |", "|" + "---:|" * 9]
+    """Returns a Markdown table with one row per number of devices, in milliseconds."""
+    parts = ("devices", "compute", "exchange", "exposed", "reading", "decoding", "step")
+    lines = [f"| {' | '.join(parts)} | images/s | efficiency |", "|" + "---:|" * 9]
     for count in counts:
-        parts = step(cluster, count)
-        times = [parts.compute, parts.exchange, parts.exposed, parts.reading, parts.decoding]
-        shown = [f"{1e3 * value:,.1f}" for value in (*times, parts.seconds)]
-        speed = count * cluster.batch / parts.seconds
-        lines.append(
-            f"| {count} | {' | '.join(shown)} | {speed:,.0f} | {100 * parts.efficiency:.0f} % |"
-        )
+        step = step_times(cluster, count)
+        seconds = (step.compute, step.exchange, step.exposed, step.reading, step.decoding,
+                   step.seconds)  # fmt: skip
+        milliseconds = " | ".join(f"{1e3 * value:,.1f}" for value in seconds)
+        speed = count * cluster.batch / step.seconds
+        lines.append(f"| {count} | {milliseconds} | {speed:,.0f} | {100 * step.efficiency:.0f} % |")
     return "\n".join(lines)
 
 
-def main(words: list[str] | None = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Prints the table; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scaling", description=__doc__)
-    parser.add_argument("--arch", default="resnet50")
-    parser.add_argument("--images-per-second", type=above_zero, required=True, help="of one device")
     parser.add_argument(
-        "--batch", type=positive, default=256, help="images a device (default: 256)"
+        "--arch", default="resnet50", metavar="NAME", help="the network (default: resnet50)"
     )
-    parser.add_argument("--devices-per-machine", type=positive, default=8)
-    parser.add_argument("--inside", type=above_zero, default=200, help="GB/s (default: 200)")
-    parser.add_argument("--between", type=above_zero, default=25, help="GB/s (default: 25)")
-    parser.add_argument("--storage", type=above_zero, default=2, help="GB/s a machine (default: 2)")
-    parser.add_argument("--image-kb", type=above_zero, default=110, help="kB (default: 110)")
     parser.add_argument(
-        "--decode-ms", type=above_zero, default=2, help="a core and image (default: 2)"
+        "--images-per-second", type=positive_number, required=True, metavar="X",
+        help="the training speed of one device (required)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--batch", type=positive, default=256, metavar="N", help="images per device (default: 256)"
     )
-    parser.add_argument("--cores", type=positive, default=96, help="a machine (default: 96)")
-    parser.add_argument("--devices", type=positive, nargs="+", default=[1, 8, 64])
-    args = parser.parse_args(words)
+    parser.add_argument(
+        "--devices-per-machine", type=positive, default=8, metavar="N", help="default: 8"
+    )
+    parser.add_argument(
+        "--inside", type=positive_number, default=200, metavar="X",
+        help="GB/s between the devices of a machine (default: 200)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--between", type=positive_number, default=25, metavar="X",
+        help="GB/s between machines (default: 25)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--storage", type=positive_number, default=2, metavar="X",
+        help="GB/s that a machine reads (default: 2)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--image-kb", type=positive_number, default=110, metavar="X",
+        help="kB per image (default: 110)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--decode-ms", type=positive_number, default=2, metavar="X",
+        help="milliseconds of one core to decode an image (default: 2)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--cores", type=positive, default=96, metavar="N", help="cores per machine (default: 96)"
+    )
+    parser.add_argument(
+        "--devices", type=positive, nargs="+", default=[1, 8, 64], metavar="N",
+        help="the numbers of devices, one per row (default: 1 8 64)",
+    )  # fmt: skip
+    args = parser.parse_args(argv)
     cluster = Cluster(
         images_per_second=args.images_per_second,
         batch=args.batch,
@@ -144,4 +174,4 @@ def main(words: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    sys.exit(run_command(main))

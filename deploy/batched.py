@@ -1,10 +1,10 @@
-"""Makes the twin of an export that TF Serving may batch: `serving_default` alone.
+"""Copies an export for batching in TensorFlow Serving: only `serving_default` is kept.
 
     python deploy/batched.py saved_models/resnet20-A/1
 
-writes `saved_models/resnet20-A-batched/1`. TF Serving batches all signatures of a model or none.
-In a batch the requests of several clients fail together, and a bad JPEG makes `classify_bytes`
-fail; so a batched model must not have that signature.
+writes `saved_models/resnet20-A-batched/1`. TensorFlow Serving batches all signatures of a model or
+none. The requests in a batch fail together, and a damaged JPEG makes `classify_bytes` fail.
+Therefore a model for batching must not have that signature.
 """
 
 import argparse
@@ -16,46 +16,52 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from resnet_keras.cli.backend import import_tensorflow
 from resnet_keras.errors import UserError
-from resnet_keras.files import folder_written_whole
+from resnet_keras.files import atomic_folder
 
-PARAMETERS = "batching_params.pbtxt"
-KEPT = "serving_default"
-WARMUP = Path("assets.extra", "tf_serving_warmup_requests")
+BATCHING_PARAMETERS = "batching_params.pbtxt"
+SIGNATURE = "serving_default"
+WARMUP_REQUESTS = Path("assets.extra", "tf_serving_warmup_requests")
 
 
-def make_twin(version: Path) -> Path:
-    """Copies a version folder to `<name>-batched/<version>` and returns that.
+def copy_for_batching(version: Path) -> Path:
+    """Copies a version folder to `<name>-batched/<version>`.
+
+    Args:
+        version: the version folder of an export.
+
+    Returns:
+        The version folder of the copy.
 
     Raises:
-        UserError: if there is no such export, or the twin is there already.
+        UserError: if there is no such export, or the copy exists already.
     """
     from tensorflow.core.protobuf import saved_model_pb2
 
     version = version.resolve()
-    twin = version.parent.with_name(f"{version.parent.name}-batched") / version.name
-    graph = saved_model_pb2.SavedModel()
+    target = version.parent.with_name(f"{version.parent.name}-batched") / version.name
+    saved_model = saved_model_pb2.SavedModel()
     try:
-        graph.ParseFromString((version / "saved_model.pb").read_bytes())
+        saved_model.ParseFromString((version / "saved_model.pb").read_bytes())
     except OSError as error:
-        raise UserError(f"{version} is no version folder of an export: {error}") from error
-    if twin.exists():
-        raise UserError(f"{twin} is there already")
-    for meta in graph.meta_graphs:
-        for name in [name for name in meta.signature_def if name != KEPT]:
-            # TensorFlow's own entry that runs initializers stays.
+        raise UserError(f"{version} is not the version folder of an export: {error}") from error
+    if target.exists():
+        raise UserError(f"{target} already exists")
+    for meta in saved_model.meta_graphs:
+        for name in [name for name in meta.signature_def if name != SIGNATURE]:
+            # TensorFlow's own entry, which runs the initializers, is kept.
             if not name.startswith("__"):
                 del meta.signature_def[name]
-    with folder_written_whole(twin) as beside:
-        shutil.copytree(version, beside, dirs_exist_ok=True)
-        (beside / "saved_model.pb").write_bytes(graph.SerializeToString(deterministic=True))
-        shutil.copyfile(Path(__file__).with_name("batching.config"), beside / PARAMETERS)
-        if (beside / WARMUP).exists():
-            _keep_warmup(beside / WARMUP)
-    return twin
+    with atomic_folder(target) as folder:
+        shutil.copytree(version, folder, dirs_exist_ok=True)
+        (folder / "saved_model.pb").write_bytes(saved_model.SerializeToString(deterministic=True))
+        shutil.copyfile(Path(__file__).with_name("batching.config"), folder / BATCHING_PARAMETERS)
+        if (folder / WARMUP_REQUESTS).exists():
+            _remove_other_warmup_requests(folder / WARMUP_REQUESTS)
+    return target
 
 
-def _keep_warmup(path):
-    """Drops the warm-up requests of signatures that are gone: they would fail the loading."""
+def _remove_other_warmup_requests(path: Path) -> None:
+    """Removes the warm-up requests of signatures that were removed; loading would fail on them."""
     import tensorflow as tf
     from tensorflow_serving.apis import prediction_log_pb2
 
@@ -63,18 +69,20 @@ def _keep_warmup(path):
     with tf.io.TFRecordWriter(str(path)) as writer:
         for record in records:
             log = prediction_log_pb2.PredictionLog.FromString(record)
-            if log.predict_log.request.model_spec.signature_name == KEPT:
+            if log.predict_log.request.model_spec.signature_name == SIGNATURE:
                 writer.write(record)
 
 
 def main() -> int:
-    """Parses, makes the twin, says where it is."""
-    parser = argparse.ArgumentParser(description="Make the twin of an export that may be batched.")
+    """Copies the export and prints the folder of the copy; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        description="Copy an export for batching in TensorFlow Serving, without classify_bytes."
+    )
     parser.add_argument("version", type=Path, help="such as saved_models/resnet20-A/1")
     args = parser.parse_args()
     import_tensorflow()
     try:
-        print(make_twin(args.version))
+        print(copy_for_batching(args.version))
     except UserError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return error.exit_status

@@ -1,4 +1,4 @@
-"""`python -m resnet_keras COMMAND …`"""
+"""Runs the command line: `python -m resnet_keras COMMAND …`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Writing files and folders completely or not at all, and reading JSON objects."""
+"""Files and folders that are written completely or not at all, and JSON objects in files."""
 
 import contextlib
 import fcntl
@@ -6,99 +6,136 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from resnet_keras.errors import UsageError, UserError
 
-# Most file systems allow 255; what is written beside its place has a longer name.
-LONGEST_NAME = 200
+# Most file systems allow 255 bytes; the names of temporary files are longer than the final name.
+_LONGEST_NAME = 200
 
 
 @contextlib.contextmanager
-def written_whole(path: Path):
-    """Gives a path beside `path` to write a file to; it takes its place at the end, synced.
+def atomic_write(path: Path | str) -> Iterator[Path]:
+    """Yields a temporary path next to `path`; moves the file there to `path` at the end.
 
-    If the block fails, what was written is removed and an older `path` is left as it was.
+    The file is synced to disk first. If the block raises, the temporary file is removed and an
+    existing file at `path` stays as it was.
+
+    Args:
+        path: the file to write. Its folder must exist.
+
+    Yields:
+        The path to write to within the block.
 
     Raises:
-        UserError: where the folder cannot be written or the disk is full.
+        UserError: if the file cannot be written, for example because the disk is full.
+
+    Example:
+
+    >>> with atomic_write("notes.txt") as temporary:
+    ...     _ = temporary.write_text("complete")
+    >>> Path("notes.txt").read_text()
+    'complete'
     """
     path = Path(path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        yield beside
-        _sync(beside)
-        os.replace(beside, path)
+        yield temporary
+        _sync(temporary)
+        os.replace(temporary, path)
         _sync(path.parent)
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def folder_written_whole(path: Path):
-    """Gives an empty folder beside `path` to fill; it becomes `path` at the end, synced.
+def atomic_folder(path: Path | str) -> Iterator[Path]:
+    """Yields an empty temporary folder next to `path`; renames it to `path` at the end.
 
-    `path` must not exist. A reader of the parent never sees it half-written; until it is done the
-    folder's name begins with a dot and is no number, which TF Serving passes over.
+    All files in it are synced to disk first. A reader of the parent folder never sees a partly
+    written folder: the temporary name starts with a dot and is not a number, so TensorFlow Serving
+    ignores it.
+
+    Args:
+        path: the folder to create. It must not exist; its parents are created if needed.
+
+    Yields:
+        The folder to fill within the block.
 
     Raises:
-        UserError: where the folder cannot be written, the disk is full, or `path` appeared.
+        UserError: if the folder cannot be written, or `path` exists by the end of the block.
+
+    Example:
+
+    >>> with atomic_folder("export/1") as temporary:
+    ...     _ = (temporary / "model.txt").write_text("weights")
+    >>> Path("export/1/model.txt").read_text()
+    'weights'
     """
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
         try:
-            yield beside
-            beside.chmod(0o777 & ~_umask())
-            for root, _, names in os.walk(beside):
+            yield temporary
+            # `mkdtemp` creates a folder that only its owner can read.
+            temporary.chmod(0o777 & ~_umask())
+            for root, _, names in os.walk(temporary):
                 for name in names:
                     _sync(Path(root, name))
                 _sync(Path(root))
-            os.rename(beside, path)
+            os.rename(temporary, path)
             _sync(path.parent)
         finally:
-            shutil.rmtree(beside, ignore_errors=True)
+            shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error
 
 
-def remove_unfinished(folder: Path) -> None:
-    """Removes files that `written_whole` was still writing in a folder when its process was killed.
+def remove_unfinished(folder: Path | str) -> None:
+    """Removes the temporary files that killed processes left in a folder.
 
-    For folders in which no other process writes now.
+    Call it only if no other process is writing to the folder with `atomic_write`.
+
+    Args:
+        folder: the folder. It need not exist.
+
+    Example:
+
+    >>> _ = Path(".metrics.csv.4242.tmp").write_text("step,lo")
+    >>> remove_unfinished(".")
+    >>> Path(".metrics.csv.4242.tmp").exists()
+    False
     """
-    # Keras' own files need their ending: a block may have put it behind the name it was given.
+    # Callers may append a suffix to the temporary path: Keras requires `.keras`, for example.
     for path in Path(folder).glob(".*.tmp*"):
         with contextlib.suppress(OSError):
             path.unlink()
 
 
-def one_component(name: object, what: str) -> str:
-    """Returns a name that can be a folder's, alone: no path, not empty, not too long.
-
-    Raises:
-        UsageError: if it cannot; `what` says whose name it is.
-    """
-    if not isinstance(name, str) or name in ("", ".", "..") or set(name) & set("/\\\0"):
-        raise UsageError(f"{what} is one path component. Received: {name!r}")
-    length = len(os.fsencode(name))
-    if length > LONGEST_NAME:
-        raise UsageError(f"{what} has at most {LONGEST_NAME} bytes. Received: {length}")
-    return name
-
-
 @contextlib.contextmanager
-def folder_locked(path: Path):
-    """Makes a folder and waits until no other process is in this block for it.
+def folder_lock(path: Path | str) -> Iterator[None]:
+    """Creates a folder if needed, and locks it for the duration of the block.
+
+    Waits while another process holds the lock.
+
+    Args:
+        path: the folder.
 
     Raises:
-        UserError: where it cannot be made or locked.
+        UserError: if the folder cannot be created or written to.
+
+    Example:
+
+    >>> with folder_lock("saved_models"):
+    ...     Path("saved_models").is_dir()
+    True
     """
-    make_folder(path)
+    path = make_folder(path)
     descriptor = os.open(path, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -107,48 +144,123 @@ def folder_locked(path: Path):
         os.close(descriptor)
 
 
-def make_folder(path: Path) -> Path:
-    """Makes a folder with its parents, or says why it cannot be.
+def make_folder(path: Path | str) -> Path:
+    """Creates a folder and its parents, if they do not exist.
+
+    Args:
+        path: the folder.
+
+    Returns:
+        The folder as a `Path`.
 
     Raises:
-        UserError: where it cannot be made or written to.
+        UserError: if the folder cannot be created or is not writable.
+
+    Example:
+
+    >>> make_folder("runs/resnet20").is_dir()
+    True
     """
     path = Path(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"cannot make the folder {path}: {error.strerror or error}") from error
+        raise UserError(f"cannot create the folder {path}: {error.strerror or error}") from error
     if not os.access(path, os.W_OK):
         raise UserError(f"cannot write to the folder {path}: permission denied")
     return path
 
 
-def write_text(path: Path, text: str) -> None:
-    """Writes a text file and its folder.
+def path_component(name: object, what: str) -> str:
+    """Checks that a name can be used as the name of a file or folder.
+
+    Args:
+        name: the name to check.
+        what: what the name is called in the error message, such as `"--name"`.
+
+    Returns:
+        The name.
 
     Raises:
-        UserError: if that cannot be done.
+        UsageError: if the name is empty, contains a path separator, or is longer than 200 bytes.
+
+    Example:
+
+    >>> path_component("resnet20-A", "--name")
+    'resnet20-A'
+    >>> path_component("runs/resnet20-A", "--name")
+    Traceback (most recent call last):
+    resnet_keras.errors.UsageError: --name must be a single path component. Received: ...
     """
-    make_folder(path.parent)
-    with written_whole(path) as beside:
-        beside.write_text(text, encoding="utf-8")
+    if not isinstance(name, str) or name in ("", ".", "..") or set(name) & set("/\\\0"):
+        raise UsageError(f"{what} must be a single path component. Received: {name!r}")
+    length = len(os.fsencode(name))
+    if length > _LONGEST_NAME:
+        raise UsageError(
+            f"{what} must have at most {_LONGEST_NAME} bytes. Received: {length} bytes"
+        )
+    return name
 
 
-def write_json(path: Path, values: dict) -> None:
-    """Writes a JSON object to a file, completely or not at all.
+def write_text(path: Path | str, text: str) -> None:
+    """Writes a UTF-8 text file completely or not at all, and creates its folder if needed.
+
+    Args:
+        path: the file.
+        text: its contents.
 
     Raises:
         UserError: if the file cannot be written.
+
+    Example:
+
+    >>> write_text("report/index.md", "# Report")
+    >>> Path("report/index.md").read_text()
+    '# Report'
     """
-    with written_whole(path) as temporary:
+    path = Path(path)
+    make_folder(path.parent)
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path | str, values: dict) -> None:
+    """Writes a JSON object to a file, completely or not at all.
+
+    Args:
+        path: the file. Its folder must exist.
+        values: the object.
+
+    Raises:
+        UserError: if the file cannot be written.
+
+    Example:
+
+    >>> write_json("result.json", {"test_error": 8.75})
+    >>> read_json("result.json")
+    {'test_error': 8.75}
+    """
+    with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
-def read_json(path: Path) -> dict:
+def read_json(path: Path | str) -> dict:
     """Reads a JSON object from a file.
 
+    Args:
+        path: the file.
+
+    Returns:
+        The object.
+
     Raises:
-        UserError: if the file is missing, or is not a JSON object.
+        UserError: if the file is missing, or does not contain a JSON object.
+
+    Example:
+
+    >>> _ = Path("config.json").write_text('{"seed": 0}')
+    >>> read_json("config.json")["seed"]
+    0
     """
     try:
         values = json.loads(Path(path).read_text(encoding="utf-8-sig"))
@@ -161,7 +273,7 @@ def read_json(path: Path) -> dict:
     return values
 
 
-def _sync(path):
+def _sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -169,7 +281,8 @@ def _sync(path):
         os.close(descriptor)
 
 
-def _umask():
+def _umask() -> int:
+    # There is no way to read the mask without setting it.
     mask = os.umask(0)
     os.umask(mask)
     return mask

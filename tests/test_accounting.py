@@ -1,4 +1,4 @@
-"""Layers, parameters and multiply-adds, against the paper's numbers and the Keras builders."""
+"""Layers, parameters and multiply-adds, compared with the paper and with `build`."""
 
 import os
 
@@ -65,18 +65,18 @@ def test_average_projections_have_a_bias_and_no_batch_normalization():
 
 
 @pytest.mark.parametrize("name", PAPER_GIGA)
-def test_multiply_adds_round_to_the_papers(name):
+def test_multiply_adds_equal_those_of_the_paper(name):
     total = accounting.totals(layers_of(name))
     assert round(total.multiply_adds / 1e9, 1) == PAPER_GIGA[name]
 
 
-def test_multiply_adds_of_resnet50_are_the_papers_cut_off_not_rounded():
-    # 3.858e9; Table 1 has 3.8, alone among the eight.
+def test_the_paper_truncates_the_multiply_adds_of_resnet50():
+    # They are 3.858e9. Table 1 has 3.8 and rounds all others.
     total = accounting.totals(layers_of("resnet50"))
     assert int(total.multiply_adds / 1e8) / 10 == 3.8
 
 
-def test_the_first_1x1_strides_unless_asked_otherwise():
+def test_the_first_1x1_convolution_has_the_stride_by_default():
     paper = {layer.name: layer for layer in layers_of("resnet50")}
     later = {layer.name: layer for layer in layers_of("resnet50", bottleneck_stride="3x3")}
     assert paper["stage2_block1_conv1"].stride == later["stage2_block1_conv2"].stride == 2
@@ -101,7 +101,7 @@ def test_depth_is_the_number_in_the_name(name):
     assert accounting.totals(layers_of(name)).depth == architectures.parse(name).depth
 
 
-def test_a_layer_knows_its_place_and_shapes():
+def test_fields_of_a_layer():
     layer = next(x for x in layers_of("resnet20", "B") if x.name == "stage2_block1_projection")
     assert layer == accounting.Layer(
         name="stage2_block1_projection",
@@ -119,7 +119,7 @@ def test_a_layer_knows_its_place_and_shapes():
     )
 
 
-def test_stages_hold_all_layers_in_order():
+def test_by_stage_keeps_the_order():
     layers = layers_of("resnet18")
     stages = accounting.by_stage(layers)
     assert list(stages) == ["conv1", "stage1", "stage2", "stage3", "stage4", "classifier"]
@@ -157,14 +157,14 @@ def test_agrees_with_the_keras_builders(name, option, variants, size):
 
 
 @pytest.mark.parametrize("classes", [0, -1, True, 2.0])
-def test_impossible_classes_are_refused(classes):
+def test_invalid_classes(classes):
     with pytest.raises(UsageError, match="classes"):
         layers_of("resnet20", classes=classes)
 
 
 @pytest.mark.parametrize("size", [0, -3, (32, 0), (32, 32, 3), True, 3.5, "32"])
-def test_impossible_sizes_are_refused(size):
-    with pytest.raises(UsageError, match="image's sides"):
+def test_invalid_image_sizes(size):
+    with pytest.raises(UsageError, match="image_size must be"):
         layers_of("resnet20", image_size=size)
 
 

@@ -1,4 +1,4 @@
-"""Names to architectures: the paper's tables, the labels, and what is refused."""
+"""`parse`: the paper's tables, labels, and rejected names."""
 
 import dataclasses
 
@@ -37,7 +37,7 @@ def test_imagenet_names(name):
     assert (arch.family, arch.filters) == ("imagenet", (64, 128, 256, 512))
     assert (arch.classes, arch.image_size) == (1000, 224)
     assert arch.expansion == (4 if arch.block == "bottleneck" else 1)
-    # The paper's way of counting: stem, the convolutions of the blocks, the dense layer.
+    # The paper counts the stem, the convolutions of the blocks and the dense layer.
     assert arch.depth == 2 + sum(arch.blocks) * (3 if arch.block == "bottleneck" else 2)
 
 
@@ -77,7 +77,7 @@ def test_labels(args, label):
     assert parse(*args).label == label
 
 
-def test_all_variants_have_labels_of_their_own():
+def test_labels_are_unique():
     variants = [parse(name) for name in NAMES if not name.startswith("resnet")]
     for name in NAMES:
         if name.startswith("resnet"):
@@ -108,14 +108,13 @@ def test_all_variants_have_labels_of_their_own():
         (("",), ["known:"]),
     ],
 )
-def test_refused(args, words):
+def test_rejected_arguments(args, words):
     with pytest.raises(UsageError) as caught:
         parse(*args)
     assert all(word in str(caught.value) for word in words), str(caught.value)
 
 
-def test_message_names_a_residual_network():
-    # The message for an option on a plain network names a residual one.
+def test_the_message_for_a_plain_network_suggests_a_residual_one():
     with pytest.raises(UsageError, match="resnet34"):
         parse("plain34", "B")
 
@@ -129,7 +128,7 @@ def test_frozen():
 
 
 @given(st.text(max_size=12))
-def test_any_text_is_parsed_or_refused(text):
+def test_any_text_is_parsed_or_rejected(text):
     try:
         assert parse(text).name == text
     except UsageError as error:

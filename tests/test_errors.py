@@ -1,4 +1,4 @@
-"""The wording of errors that a user can mend."""
+"""The errors that users can fix themselves."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def test_exit_status():
     "received, nearest",
     [("rsnet20", "resnet20"), ("PLAIN56", "plain56"), ("resnet-110", "resnet110")],
 )
-def test_nearest_name_comes_first(received, nearest):
+def test_the_most_similar_name_comes_first(received, nearest):
     known = ["plain20", "plain56", "resnet20", "resnet110", "vgg19"]
     error = unknown("architecture", received, known)
     assert isinstance(error, UsageError)
@@ -29,14 +29,14 @@ def test_nearest_name_comes_first(received, nearest):
     assert sorted(names) == sorted(known)
 
 
-def test_equally_near_names_keep_their_order():
+def test_equally_similar_names_keep_their_order():
     assert names_in_order(unknown("option", "?", ["C", "A", "B"])) == ["C", "A", "B"]
 
 
 @pytest.mark.parametrize("received", [None, 3, 1.5, ("A",), ""])
-def test_takes_anything(received):
+def test_the_received_value_can_be_anything(received):
     assert repr(received) in str(unknown("option", received, ("A", "B")))
 
 
-def test_takes_an_iterator():
+def test_the_known_names_can_be_an_iterator():
     assert names_in_order(unknown("dataset", "b", iter(["a", "b2"]))) == ["b2", "a"]

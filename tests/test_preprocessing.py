@@ -1,4 +1,4 @@
-"""The description of how an image becomes numbers."""
+"""`Preprocessing` and `Description`."""
 
 import dataclasses
 import json
@@ -45,7 +45,7 @@ def test_json_round_trip_is_exact(changes):
     assert (again.scale, again.shorter_side) == (made.scale, made.shorter_side)
 
 
-def test_every_value_counts_in_comparison():
+def test_objects_with_different_values_are_not_equal():
     other = np.array(VALUES["mean"])
     other[0, 0, 0] += 1e-6
     for changes in (
@@ -64,7 +64,7 @@ def test_per_pixel():
     assert not make(mean=(0.0, 0.0, 0.0)).per_pixel
 
 
-def test_cannot_be_changed():
+def test_objects_are_immutable():
     made = make()
     with pytest.raises(dataclasses.FrozenInstanceError):
         made.scale = 2.0
@@ -72,7 +72,7 @@ def test_cannot_be_changed():
         made.mean[0, 0, 0] = 1.0
 
 
-def test_the_given_mean_stays_writable_or_apart():
+def test_the_mean_is_copied_if_it_is_converted():
     mean = np.zeros(3, np.float64)
     made = make(mean=mean)
     mean[0] = 5.0
@@ -91,7 +91,7 @@ def test_the_given_mean_stays_writable_or_apart():
         ({"shorter_side": 8}, ["shorter_side"]),
     ],
 )
-def test_refused(changes, words):
+def test_invalid_values(changes, words):
     with pytest.raises(UserError) as caught:
         make(**changes)
     assert all(word in str(caught.value) for word in words)
@@ -110,7 +110,7 @@ def test_refused(changes, words):
         lambda values: values.update(std=["a", 1, 1]),
     ],
 )
-def test_from_json_refuses_what_is_none(change):
+def test_from_json_rejects_invalid_values(change):
     values = make().to_json()
     change(values)
     with pytest.raises(UserError, match="preprocessing"):
@@ -126,6 +126,6 @@ def test_description_round_trip():
 
 
 @pytest.mark.parametrize("values", [None, [], {}, {"preprocessing": 3}, {"preprocessing": {}}])
-def test_description_refuses_what_is_none(values):
+def test_description_rejects_invalid_values(values):
     with pytest.raises(UserError):
         Description.from_json(values, "x.keras")

@@ -1,15 +1,16 @@
-"""The recipe: defaults, bounds, names, JSON."""
+"""Tests of `recipe`: defaults, checks, names, JSON, and values without effect."""
 
 import dataclasses
 import json
 import math
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resnet_keras.errors import UsageError
-from resnet_keras.recipe import Recipe, value_type
+from resnet_keras.recipe import Recipe, check_has_effect, value_type, values_without_effect
 
 FIELDS = {spec.name: spec for spec in dataclasses.fields(Recipe)}
 
@@ -23,7 +24,7 @@ def test_defaults_are_those_of_section_4_2():
     assert (recipe.warmup_steps, recipe.warmup_rate, recipe.nesterov) == (0, 0.01, False)
 
 
-def test_default_option_is_written_down():
+def test_the_default_option_of_the_network_is_stored():
     assert Recipe("resnet20") == Recipe("resnet20", option="A")
     assert Recipe("resnet50").option == "B"
     assert Recipe("plain20").option is None
@@ -75,15 +76,15 @@ def test_bounds_are_enforced_below(name):
         ({"learning_rate": math.inf}, ["learning_rate", "inf"]),
         ({"momentum": 1.5}, ["momentum", "from 0.0 to 1.0", "1.5"]),
         ({"decay": -1e-4}, ["decay"]),
-        ({"drops": (48_000, 32_000)}, ["drops must grow", "48000,32000"]),
-        ({"drops": (10, 10)}, ["drops must grow"]),
-        ({"drops": (1.5,)}, ["drops", "whole number"]),
+        ({"drops": (48_000, 32_000)}, ["drops must increase", "48000,32000"]),
+        ({"drops": (10, 10)}, ["drops must increase"]),
+        ({"drops": (1.5,)}, ["drops", "an integer"]),
         ({"drops": 5}, ["drops"]),
         ({"drops": "123"}, ["drops"]),
         ({"warmup_steps": 32_000}, ["warm-up", "32000"]),
-        ({"steps": 1.5}, ["steps is a whole number", "1.5"]),
-        ({"steps": True}, ["steps is a whole number", "True"]),
-        ({"steps": "3"}, ["steps is a whole number", "'3'"]),
+        ({"steps": 1.5}, ["steps must be an integer", "1.5"]),
+        ({"steps": True}, ["steps must be an integer", "True"]),
+        ({"steps": "3"}, ["steps must be an integer", "'3'"]),
         ({"seed": 2**31}, ["seed", str(2**31)]),
         ({"precision": "float23"}, ["precision", "known: float32"]),
         ({"decay_on": "kernel"}, ["decay_on", "known: kernels"]),
@@ -96,13 +97,13 @@ def test_bounds_are_enforced_below(name):
         ({"image_size": 7}, ["image_size", "from 8 to 4096"]),
     ],
 )
-def test_refused(values, words):
+def test_values_that_are_refused(values, words):
     with pytest.raises(UsageError) as caught:
         Recipe(**{"arch": "resnet20", **values})
     assert all(word in str(caught.value) for word in words), str(caught.value)
 
 
-def test_whole_numbers_become_floats_where_floats_are_meant():
+def test_integers_become_floats_in_float_fields():
     recipe = Recipe("resnet20", learning_rate=1, drops=[3, 4])
     assert isinstance(recipe.learning_rate, float)
     assert recipe.drops == (3, 4)
@@ -125,7 +126,7 @@ RECIPES = st.builds(
 )
 
 
-@settings(deadline=None)  # a busy machine is no failure
+@settings(deadline=None)  # A busy machine must not fail the test.
 @given(RECIPES)
 def test_json_round_trip(recipe):
     again = Recipe.from_json(json.loads(json.dumps(recipe.to_json())))
@@ -139,7 +140,7 @@ def test_scaled_keeps_proportions(recipe, scale):
     try:
         scaled = recipe.scaled(scale)
     except UsageError as error:
-        # Only where the drops or the warm-up fall together.
+        # Allowed only if two drops, or the warm-up and a drop, fall on the same step.
         assert "drops" in str(error) or "warm-up" in str(error)
         return
     assert abs(scaled.steps - max(1, recipe.steps * scale)) <= 0.5
@@ -155,13 +156,13 @@ def test_scaled_to_a_tenth():
     assert scaled.eval_every == 200
 
 
-@pytest.mark.parametrize("scale", [0.0, -1.0, math.nan, math.inf])
-def test_scales_that_are_none(scale):
+@pytest.mark.parametrize("scale", [0.0, -1.0, math.nan, math.inf, []])
+def test_scales_that_are_refused(scale):
     with pytest.raises(UsageError, match="scale"):
         Recipe("resnet20").scaled(scale)
 
 
-def test_from_json_takes_defaults_for_what_is_missing():
+def test_from_json_uses_defaults_for_missing_values():
     assert Recipe.from_json({"arch": "resnet20"}) == Recipe("resnet20")
 
 
@@ -188,12 +189,124 @@ def test_differences_name_each_value():
     assert here.differences(there) == ["option: A here, B there", "drops: 1,2 here, 1,3 there"]
 
 
-def test_every_field_says_what_it_is():
+def test_every_field_has_a_help_text():
     for spec in FIELDS.values():
         assert len(spec.metadata["help"]) > 10
         assert set(spec.metadata) == {"help", "unit", "choices", "low", "high"}
 
 
-def test_frozen():
+def test_a_recipe_is_immutable():
     with pytest.raises(dataclasses.FrozenInstanceError):
         Recipe("resnet20").steps = 3
+
+
+# A recipe's other values, one value without effect, and what the error has to name.
+WITHOUT_EFFECT = [
+    ({"schedule": "one_cycle"}, {"drops": (100,)}, "only the schedule drops"),
+    ({"schedule": "one_cycle"}, {"drop_factor": 0.5}, "only the schedule drops"),
+    ({"schedule": "one_cycle"}, {"warmup_steps": 50}, "only the schedule drops"),
+    ({"schedule": "one_cycle"}, {"warmup_rate": 0.1}, "only the schedule drops"),
+    ({"schedule": "one_cycle"}, {"warmup_shape": "linear"}, "only the schedule drops"),
+    ({"schedule": "drops"}, {"peak_at": 0.5}, "only the schedule one_cycle"),
+    ({}, {"warmup_rate": 0.1}, "the schedule drops uses it with warmup_steps above 0"),
+    ({}, {"warmup_shape": "linear"}, "the schedule drops uses it with warmup_steps above 0"),
+    ({"drops": ()}, {"drop_factor": 0.5}, "the schedule drops uses it with at least one step"),
+    ({"momentum": 0.0}, {"nesterov": True}, "the optimizers SGD and Muon use it with momentum"),
+    ({"decay": 0.0}, {"decay_on": "kernels"}, "the optimizers SGD and Muon use it with decay"),
+    ({"train_from": "a.keras", "freeze": True}, {"backbone_rate": 0.5}, "without freeze"),
+    ({"train_from": "a.keras", "freeze": True}, {"muon": 0.15}, "without freeze"),
+    ({"augmentation": "scale"}, {"pad": 2}, "only the augmentation pad"),
+    ({"dataset": "folder"}, {"pad": 2}, "only the augmentation pad"),
+    ({"dataset": "imagenet2012"}, {"pad": 2}, "only the augmentation pad"),
+    ({"flip": False}, {"alternate_flip": True}, "the augmentation uses it with flip"),
+    ({"option": "A"}, {"projection": "conv_bn"}, "only the options B and C"),
+    ({"arch": "plain20"}, {"projection": "conv_bn"}, "only the options B and C"),
+    ({}, {"bottleneck_stride": "1x1"}, "only ResNets of 50, 101 and 152 layers"),
+]
+
+
+def recipe_with(values):
+    return Recipe(**{"arch": "resnet20", **values})
+
+
+@pytest.mark.parametrize("others, given, words", WITHOUT_EFFECT)
+def test_a_given_value_without_effect_is_refused(others, given, words):
+    (name,) = given
+    with pytest.raises(UsageError, match=f"^{name} has no effect .*{words}.* Received: {name}="):
+        check_has_effect(recipe_with({**others, **given}), given)
+
+
+@pytest.mark.parametrize("others, given, words", WITHOUT_EFFECT)
+def test_a_value_without_effect_that_was_not_given_is_accepted(others, given, words):
+    recipe = recipe_with({**others, **given})
+    check_has_effect(recipe, {})
+    check_has_effect(recipe, others)
+    assert set(given) <= set(values_without_effect(recipe))
+    # Files that earlier versions wrote may contain such values.
+    assert Recipe.from_json(recipe.to_json()) == recipe
+    assert dataclasses.replace(recipe, seed=1).scaled(0.5).seed == 1
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"schedule": "drops", "drops": (100,), "drop_factor": 0.5},
+        {"schedule": "one_cycle", "peak_at": 0.5},
+        {"warmup_steps": 50, "warmup_rate": 0.1, "warmup_shape": "linear"},
+        {"nesterov": True, "decay_on": "kernels"},
+        {"augmentation": "pad", "dataset": "folder", "pad": 2},
+        {"dataset": "a_tfds_data_set", "pad": 2},
+        {"flip": True, "alternate_flip": True},
+        {"alternate_flip": True},
+        {"option": "B", "projection": "average"},
+        {"arch": "resnet50", "bottleneck_stride": "3x3", "projection": "conv_bn"},
+        {"train_from": "a.keras", "backbone_rate": 0.5, "muon": 0.15},
+    ],
+)
+def test_given_values_with_an_effect_are_accepted(values):
+    check_has_effect(recipe_with(values), values)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"schedule": "one_cycle", "drops": [], "warmup_steps": 0},
+        {"momentum": 0.0, "nesterov": False},
+        {"augmentation": "scale", "pad": 0},
+        {"flip": False, "alternate_flip": False},
+        {"backbone_rate": 1.0, "freeze": False, "muon": 0.0, "lighting": 0.0},
+    ],
+)
+def test_turning_off_what_is_off_anyway_is_accepted(values):
+    check_has_effect(recipe_with(values), values)
+
+
+@pytest.mark.parametrize(
+    "others, given, varied",
+    [
+        ({"schedule": "drops"}, {"peak_at": 0.5}, "schedule"),
+        ({"schedule": "one_cycle"}, {"drop_factor": 0.5}, "schedule"),
+        ({}, {"warmup_rate": 0.1}, "warmup_steps"),
+        ({"momentum": 0.0}, {"nesterov": True}, "momentum"),
+        ({"option": "A"}, {"projection": "conv_bn"}, "option"),
+    ],
+)
+def test_a_value_that_has_an_effect_in_some_trials_of_a_search_is_accepted(others, given, varied):
+    recipe = recipe_with({**others, **given})
+    check_has_effect(recipe, given, varied=[varied])
+    with pytest.raises(UsageError, match="has no effect"):
+        check_has_effect(recipe, given, varied=["learning_rate"])
+
+
+def test_values_that_a_cycle_clears_are_refused_even_if_the_schedule_varies():
+    recipe = recipe_with({"schedule": "one_cycle", "warmup_steps": 50})
+    with pytest.raises(UsageError, match="warmup_steps has no effect"):
+        check_has_effect(recipe, {"warmup_steps": 50}, varied=["schedule"])
+
+
+def test_recipes_of_earlier_runs_still_load():
+    paths = sorted((Path(__file__).parents[1] / "results" / "runs").glob("*/config.json"))
+    assert len(paths) > 40
+    for path in paths:
+        recipe = Recipe.from_json(json.loads(path.read_text())["recipe"])
+        assert Recipe.from_json(recipe.to_json()) == recipe

@@ -1,16 +1,16 @@
-"""Writes the SavedModels that inference is measured on; one step writes all of them."""
+"""Writes the SavedModels for the inference suite. Runs in a worker, as the contestants do."""
 
 import time
 from pathlib import Path
 
+import keras
 import numpy as np
 
-from benchmarks.contestants import keras_networks
-from benchmarks.contestants.keras_training import preprocessing_for
+from benchmarks.contestants import Built, keras_networks, synthetic
 from resnet_keras.artefact import Description
 from resnet_keras.export.saved_model import export
 
-# name: (folded, precision of serving)
+# Name -> (whether batch normalization is folded, serving precision).
 OURS = {
     "folded": (True, "float32"),
     "folded-bfloat16": (True, "bfloat16"),
@@ -18,31 +18,36 @@ OURS = {
 }
 
 
-def make(network: str, size: int, folder: str):
-    """Builds the network, once as ours and once of stock Keras' layers with equal weights.
+def make(network: str, size: int, folder: str) -> Built:
+    """Builds a network as ours and with stock Keras layers, with equal weights.
+
+    Args:
+        network: the name of the network.
+        size: the side of the images in pixels.
+        folder: where the exports are written.
 
     Returns:
-        `(steps, facts)`; a step writes `folded`, `folded-bfloat16`, `unfolded` and `plain`.
+        `(run_steps, facts)`. A step writes `folded`, `folded-bfloat16`, `unfolded` and `plain`.
     """
-    classes = keras_networks.CLASSES["cifar" if size == 32 else "imagenet"]
+    classes = synthetic.class_count(size)
     model = keras_networks.ours(network, size)
-    _unlike_fresh(model)
+    _randomize_statistics(model)
     plain = keras_networks.stock(network, size)
     plain.set_weights(model.get_weights())
 
-    def steps(count):
-        began = time.perf_counter()
+    def run_steps(count: int) -> float:
+        start = time.perf_counter()
         for name, (fold, precision) in OURS.items():
-            description = Description(preprocessing_for(size, classes), {"name": name})
+            description = Description(synthetic.preprocessing(size, classes), {"name": name})
             export(model, description, folder, fold, precision)
         plain.export(str(Path(folder, "plain")), verbose=False)
-        return time.perf_counter() - began
+        return time.perf_counter() - start
 
-    return steps, {"parameters": keras_networks.parameters(model)}
+    return run_steps, {"parameters": keras_networks.count_parameters(model)}
 
 
-def _unlike_fresh(model):
-    """Gives normalization the statistics of some training: a fresh one multiplies by 1, adds 0."""
+def _randomize_statistics(model: keras.Model) -> None:
+    """Gives batch normalization statistics as after training; initially it is the identity."""
     random = np.random.default_rng(2)
     for layer in model.layers:
         if hasattr(layer, "moving_variance"):

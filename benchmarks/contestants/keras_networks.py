@@ -1,4 +1,4 @@
-"""Our networks, and the same ones as stock Keras would have them."""
+"""This program's networks, and the same networks with stock Keras layers."""
 
 import math
 
@@ -6,27 +6,25 @@ import keras
 
 from resnet_keras.models.build import build
 
-CLASSES = {"cifar": 10, "imagenet": 1000}
-
 
 def ours(network: str, size: int) -> keras.Model:
-    """Returns one of our networks at `size` x `size` pixels."""
+    """Returns one of this program's networks for images of `size` x `size` pixels."""
     return build(network, input_shape=(size, size, 3))
 
 
 def stock(network: str, size: int, decay: float = 0.0) -> keras.Model:
-    """Returns the same network with `keras.layers.BatchNormalization` in place of ours.
+    """Returns the same network with `keras.layers.BatchNormalization` instead of ours.
 
     Args:
-        network: its name.
-        size: side of the images.
-        decay: weight decay; stock Keras has it as an L2 penalty of the kernels, whose gradient is
-            twice the factor times the weight, hence the half. (`SGD(weight_decay=…)` is another
-            thing: it passes by the momentum.) Ours decays the other variables too, which is
-            more work, not less.
+        network: the name of the network.
+        size: the side of the images in pixels.
+        decay: the weight decay. Stock Keras implements it as an L2 penalty on the kernels, whose
+            gradient is twice the factor times the weight; hence the factor is half the decay.
+            (`SGD(weight_decay=…)` is something else: it bypasses the momentum.) Ours decays all
+            variables, which is more work.
     """
 
-    def swapped(layer):
+    def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
         config = layer.get_config()
         if isinstance(layer, keras.layers.BatchNormalization):
             return keras.layers.BatchNormalization.from_config(config)
@@ -34,9 +32,9 @@ def stock(network: str, size: int, decay: float = 0.0) -> keras.Model:
             config["kernel_regularizer"] = keras.regularizers.L2(decay / 2)
         return layer.__class__.from_config(config)
 
-    return keras.models.clone_model(ours(network, size), clone_function=swapped)
+    return keras.models.clone_model(ours(network, size), clone_function=clone)
 
 
-def parameters(model: keras.Model) -> int:
-    """Returns the number of trained parameters."""
+def count_parameters(model: keras.Model) -> int:
+    """Returns the number of trainable parameters."""
     return sum(math.prod(variable.shape) for variable in model.trainable_variables)

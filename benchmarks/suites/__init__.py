@@ -1,5 +1,5 @@
-"""The benchmarks, one a module: who runs against whom, and what the numbers are held to.
+"""The suites, one per module: the contestants, their work, and the goals for the ratios.
 
-Each has `run(options)`, which returns a `Report`. They import nothing heavy: that is the
-workers' part.
+Each module has `run(options)`, which returns a `Report`. None of them imports TensorFlow, Keras or
+PyTorch: only the workers do.
 """

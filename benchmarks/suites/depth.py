@@ -1,24 +1,29 @@
-"""(d) What depth and batch cost this program: images a second, and peak memory of each."""
+"""How the speed and the peak memory of training depend on depth and batch size."""
 
-from benchmarks.contest import Contestant, hold
+from benchmarks.contest import Contestant, run_contest
 from benchmarks.options import Options
-from benchmarks.report import Goal, Report
+from benchmarks.report import Comparison, Report
 
 DEPTHS = (20, 32, 44, 56, 110)
-BATCHES = (32, 128, 256)
+BATCH_SIZES = (32, 128, 256)
 STEPS = 3
 
 
 def contestants(precision: str, quick: bool) -> list[Contestant]:
-    """Returns every depth at batch 128, and ResNet-20 at every batch."""
-    sizes = [(depth, 128) for depth in DEPTHS] + [(20, batch) for batch in BATCHES]
+    """Returns a contestant for every depth with batch 128, and for ResNet-20 with every batch size.
+
+    Args:
+        precision: `"float32"` or `"mixed_bfloat16"`.
+        quick: return only the first two.
+    """
+    sizes = [(depth, 128) for depth in DEPTHS] + [(20, batch) for batch in BATCH_SIZES]
     sizes = list(dict.fromkeys(sizes))[: 2 if quick else None]
     return [
         Contestant(
             _name(depth, batch),
             "keras_training",
             {
-                "who": "ours",
+                "implementation": "ours",
                 "network": f"resnet{depth}",
                 "size": 32,
                 "batch": batch,
@@ -32,20 +37,21 @@ def contestants(precision: str, quick: bool) -> list[Contestant]:
 
 
 def run(options: Options) -> Report:
-    """Holds one contest of all sizes."""
+    """Runs one contest of all sizes per precision."""
     report = Report("depth")
     for precision in options.precisions:
-        entered = contestants(precision, options.quick)
-        outcome = hold(
+        sizes = contestants(precision, options.quick)
+        result = run_contest(
             f"training step by depth and batch, {precision}",
-            entered,
+            sizes,
             options.rounds,
             options.steps or STEPS,
         )
-        # Against ResNet-20 at batch 128: 1 / ratio is what the depth costs.
-        report.add(outcome, [Goal((one.name,), _name(20, 128)) for one in entered[1:]])
+        # Relative to ResNet-20 with batch 128: the reciprocal of the ratio is the cost of the size.
+        baseline = _name(20, 128)
+        report.add(result, [Comparison((size.name,), baseline) for size in sizes[1:]])
     return report
 
 
-def _name(depth, batch):
+def _name(depth: int, batch: int) -> str:
     return f"resnet{depth}, batch {batch}"

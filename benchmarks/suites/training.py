@@ -1,11 +1,13 @@
-"""(a) The training step: this program, stock Keras, PyTorch."""
+"""The training step of this program, of stock Keras and of PyTorch."""
+
+from typing import Any
 
 from benchmarks import machine
-from benchmarks.contest import Contestant, hold
+from benchmarks.contest import Contestant, run_contest
 from benchmarks.options import Options
-from benchmarks.report import Goal, Report
+from benchmarks.report import Comparison, Report
 
-# network, side of the images, images a step
+# Network, side of the images in pixels, images per step.
 NETWORKS = (("resnet20", 32, 128), ("resnet56", 32, 128), ("resnet50", 64, 32))
 STEPS = {"resnet20": 10, "resnet56": 4, "resnet50": 4}
 
@@ -15,50 +17,65 @@ TORCH = "PyTorch, float32"
 TORCH_BFLOAT16 = "PyTorch, bfloat16 channels-last"
 TORCH_COMPILED = "PyTorch, bfloat16 + compile"
 
-# Against whom this program stands in the precision it would choose for itself.
-_BEST = (OURS["mixed_bfloat16"], OURS["float32"])[:: machine.preference()]
-GOALS = [Goal(_BEST, STOCK, 2.2), Goal(_BEST, TORCH, 1.6), Goal(_BEST, TORCH_COMPILED, 0.8)]
-TOLD = [
-    Goal((OURS["float32"],), STOCK),
-    Goal((OURS["float32"],), TORCH),
-    Goal(_BEST, TORCH_BFLOAT16),
+# This program in the precision that is faster on this machine, if it takes part.
+_BEST = machine.by_preference(bfloat16=OURS["mixed_bfloat16"], float32=OURS["float32"])
+WITH_GOAL = [
+    Comparison(_BEST, STOCK, 2.2),
+    Comparison(_BEST, TORCH, 1.6),
+    Comparison(_BEST, TORCH_COMPILED, 0.8),
+]
+WITHOUT_GOAL = [
+    Comparison((OURS["float32"],), STOCK),
+    Comparison((OURS["float32"],), TORCH),
+    Comparison(_BEST, TORCH_BFLOAT16),
 ]
 
 
-def contestants(network: str, size: int, batch: int, precisions: tuple[str, ...]):
-    """Returns who takes part, for one network."""
-    labels = {"network": network, "image_size": size, "batch_size": batch}
-    same = {"network": network, "size": size, "batch": batch}
+def contestants(
+    network: str, size: int, batch: int, precisions: tuple[str, ...]
+) -> list[Contestant]:
+    """Returns the contestants for one network.
 
-    def keras(name, who, precision):
-        arguments = {**same, "who": who, "precision": precision}
+    Args:
+        network: the name of the network.
+        size: the side of the images in pixels.
+        batch: images per step.
+        precisions: those in which this program takes part; PyTorch takes part in bfloat16 if
+            `"mixed_bfloat16"` is among them.
+    """
+    labels = {"network": network, "image_size": size, "batch_size": batch}
+    common = {"network": network, "size": size, "batch": batch}
+
+    def keras(name: str, implementation: str, precision: str) -> Contestant:
+        arguments = {**common, "implementation": implementation, "precision": precision}
         return Contestant(name, "keras_training", arguments, batch, "tensorflow", labels)
 
-    def torch(name, **more):
-        arguments = {**same, "training": True, **more}
-        return Contestant(name, "torch_both", arguments, batch, "torch", labels)
+    def torch(name: str, **variant: Any) -> Contestant:
+        arguments = {**common, "training": True, **variant}
+        return Contestant(name, "torch_steps", arguments, batch, "torch", labels)
 
-    entered = [keras(OURS[precision], "ours", precision) for precision in precisions]
-    entered += [keras(STOCK, "stock", "float32"), torch(TORCH)]
+    found = [keras(OURS[precision], "ours", precision) for precision in precisions]
+    found += [keras(STOCK, "stock", "float32"), torch(TORCH)]
     if "mixed_bfloat16" in precisions:
-        entered += [
+        found += [
             torch(TORCH_BFLOAT16, bfloat16=True),
             torch(TORCH_COMPILED, bfloat16=True, compiled=True),
         ]
-    return entered
+    return found
 
 
 def run(options: Options) -> Report:
-    """Holds a contest a network."""
+    """Runs one contest per network."""
     report = Report("training")
     for network, size, batch in NETWORKS[:1] if options.quick else NETWORKS:
-        outcome = hold(
+        result = run_contest(
             f"training step, {network}, {size} px, batch {batch}",
             contestants(network, size, batch, options.precisions),
             options.rounds,
             options.steps or STEPS[network],
         )
-        outcome.check_same_network()
-        with_goals = GOALS if "mixed_bfloat16" in options.precisions else GOALS[:2]
-        report.add(outcome, with_goals + TOLD)
+        result.check_same_network()
+        bfloat16 = "mixed_bfloat16" in options.precisions
+        with_goal = WITH_GOAL if bfloat16 else WITH_GOAL[:2]
+        report.add(result, with_goal + WITHOUT_GOAL)
     return report

@@ -1,1 +1,1 @@
-"""The command line: a file a command, each with `HELP`, `configure(parser)` and `run(args)`."""
+"""The command line: one file per command, with `HELP`, `configure(parser)` and `run(args)`."""

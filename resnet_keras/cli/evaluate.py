@@ -4,101 +4,103 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from resnet_keras.cli.backend import import_tensorflow
+from resnet_keras.cli.flags import add_data_dir
 from resnet_keras.errors import UsageError
+from resnet_keras.evaluation import VIEWS
 
 HELP = "Measure a SavedModel, a .keras file or a finished run on a test set."
 
 FIGURES = (".png", ".svg", ".pdf")
-# `evaluation.views.VIEWS`, without importing TensorFlow to show the flags.
-VIEWS = ("center", "10crop", "multiscale")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Adds the command's flags."""
+    """Adds the flags of the command."""
     parser.add_argument(
         "path",
         nargs="?",
-        help="saved_models/NAME (its newest version), saved_models/NAME/1, a .keras file",
+        metavar="PATH",
+        help="saved_models/NAME (its newest version), saved_models/NAME/1, a .keras file or a run "
+        "folder",
     )
     parser.add_argument(
         "--ensemble",
         nargs="+",
         default=[],
         metavar="PATH",
-        help="average the probabilities of these networks, of any sizes, each with its own "
-        "preprocessing; a path before it is one of them too",
+        help="average the probabilities of these networks, each with its own image size and "
+        "preprocessing; a path given before the flag is one of them",
     )
     parser.add_argument(
         "--views",
         choices=VIEWS,
         default="center",
-        help="what is seen of each image: the centre, as when served; the four corners and the "
-        "centre at 256/224 of the network's size, and their mirror images; or the whole image at "
-        "five scales, averaged (default: center)",
+        help="the views of each image whose predictions are averaged. center: as when served; "
+        "10crop: the four corners and the center at 256/224 of the network's size, and their "
+        "mirrored versions; multiscale: the whole image at five scales (default: center)",
     )
+    add_data_dir(parser)
     parser.add_argument(
-        "--data-dir",
-        metavar="DIR",
-        help="the folder that holds the data set, or its archive (default: $RESNET_KERAS_DATA, "
-        "then TensorFlow Datasets)",
-    )
-    parser.add_argument(
-        "--dataset", metavar="NAME", help="default: the data set the network was trained for"
+        "--dataset", metavar="NAME", help="default: the data set the network was trained on"
     )
     parser.add_argument(
         "--all-images",
         action="store_true",
-        help="measure on all images of DIR/<class>/*, not only on the share that training keeps "
-        "for the test; for images that the network was not trained on",
+        help="measure on all images of DIR/<class>/*, not only on those held out during training; "
+        "for images that the network was not trained on",
     )
     parser.add_argument(
         "--skip-corrupt",
         action="store_true",
-        help="leave out image files that cannot be decoded, instead of stopping at one; all are "
-        "tried first (default: as the network was trained)",
+        help="leave out image files that cannot be decoded instead of stopping; all are tried "
+        "first (default: as in training)",
     )
     parser.add_argument(
         "--confusion",
         default="confusion.png",
         metavar="FILE",
-        help="where the confusion matrix is drawn (default: confusion.png)",
+        help="the figure of the confusion matrix (default: confusion.png)",
     )
     parser.add_argument(
         "--record",
         action="store_true",
-        help="write the error into the SavedModel's card, as training does with its own export",
+        help="write the error into the model card of the SavedModel, as training does",
     )
     parser.add_argument(
-        "--json", action="store_true", help="print one JSON object to standard output, no more"
+        "--json", action="store_true", help="print nothing but one JSON object to standard output"
     )
 
 
 def run(args: argparse.Namespace) -> None:
-    """Runs it; prints the table, or the JSON object."""
+    """Measures, and prints the table or the JSON object.
+
+    Raises:
+        UsageError: if flags do not fit together.
+        UserError: if the network or the data set is missing or damaged.
+    """
     figure = Path(args.confusion)
     if figure.suffix.lower() not in FIGURES:
-        raise UsageError(f"--confusion is a file {' or '.join(FIGURES)}. Received: {figure}")
+        raise UsageError(f"--confusion must be a {', '.join(FIGURES)} file. Received: {figure}")
     paths = [*([args.path] if args.path else []), *args.ensemble]
     if not paths or (args.ensemble and len(paths) < 2):
-        raise UsageError("give one PATH, or --ensemble and two or more")
+        raise UsageError("give one PATH, or --ensemble with at least two")
     if args.record and (args.ensemble or args.views != "center" or args.all_images):
         raise UsageError(
-            "--record is for one network and what it answers when served: --views center, and "
-            "for the images left for the test: no --all-images"
+            "--record needs a single network, --views center and the test images, as when served: "
+            "omit --ensemble, --views and --all-images"
         )
     import_tensorflow()
+    choice = (args.dataset, args.data_dir, args.views, args.all_images, args.skip_corrupt)
     if args.ensemble:
         from resnet_keras.evaluation.ensemble import evaluate_ensemble
 
-        measure, what = evaluate_ensemble, paths
+        found: Any = evaluate_ensemble(paths, *choice)
     else:
         from resnet_keras.evaluation.evaluate import evaluate
 
-        measure, what = evaluate, args.path
-    choice = {"all_images": args.all_images, "skip_corrupt": args.skip_corrupt}
-    found = measure(what, args.dataset, args.data_dir, args.views, **choice)
+        found = evaluate(args.path, *choice)
     for note in found.notes:
         print(f"note: {note}", file=sys.stderr, flush=True)
     if args.json:
@@ -107,13 +109,13 @@ def run(args: argparse.Namespace) -> None:
         print(found.table(), flush=True)
     if args.record:
         _record(found)
-    # Drawn last: whatever happens to a figure, the numbers are out.
+    # Drawn last, so that a failure to draw does not lose the numbers.
     _draw(found, figure)
     if not args.json:
         print(f"confusion matrix: {figure}")
 
 
-def _record(found):
+def _record(found: Any) -> None:
     from resnet_keras.export.model_card import record_test_error
 
     measured = found.measurement
@@ -122,7 +124,7 @@ def _record(found):
     )
 
 
-def _draw(found, path):
+def _draw(found: Any, path: Path) -> None:
     from resnet_keras.reporting.confusion import draw_confusion
 
     draw_confusion(

@@ -1,22 +1,29 @@
-"""`predict`: what a network says of images, here or on a server."""
+"""`resnet-keras predict`: the predictions of a network, locally or from a server."""
 
 import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from resnet_keras.errors import UsageError
-from resnet_keras.serving.address import Address, is_url, parse
-from resnet_keras.serving.client import NOT_ANSWERED, classify, connect, retrying
-from resnet_keras.serving.predictions import TOP
+from resnet_keras.serving.address import Address, is_url, parse_url
+from resnet_keras.serving.client import (
+    NOT_CLASSIFIED,
+    ClassificationResult,
+    classify_files,
+    connect,
+    with_retries,
+)
+from resnet_keras.serving.predictions import TOP_K
 
-HELP = "Classify images with a SavedModel, or with one that TF Serving serves."
-# As a shell reports Ctrl-C: 128 + 2.
+HELP = "Classify images with a SavedModel, locally or on TensorFlow Serving."
+# What a shell reports after Ctrl-C: 128 + 2.
 INTERRUPTED = 130
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Adds the command's flags."""
+    """Adds the flags of the command."""
     parser.add_argument(
         "model",
         metavar="PATH_OR_URL",
@@ -25,10 +32,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="JPEG, PNG, GIF or BMP files")
     parser.add_argument(
-        "--top", type=int, default=TOP, metavar="K", help=f"classes an image, 1 to {TOP} (default)"
+        "--top",
+        type=int,
+        default=TOP_K,
+        metavar="K",
+        help=f"classes per image, 1 to {TOP_K} (default: {TOP_K})",
     )
     parser.add_argument(
-        "--batch-size", type=int, default=32, metavar="N", help="images a request (default: 32)"
+        "--batch-size", type=int, default=32, metavar="N", help="images per request (default: 32)"
     )
     add_connection_flags(parser)
     parser.add_argument(
@@ -36,112 +47,139 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=5,
         metavar="N",
-        help="how often to try again while the server is unavailable (default: 5, some 6 s)",
+        help="retries while the server is unavailable (default: 5, about 6 s)",
     )
     parser.add_argument(
-        "--json", action="store_true", help="print one JSON object to standard output, no more"
+        "--json", action="store_true", help="print nothing but one JSON object to standard output"
     )
 
 
 def add_connection_flags(parser: argparse.ArgumentParser) -> None:
-    """Adds the flags of whatever asks a server."""
+    """Adds the flags of all commands that connect to a server.
+
+    Example:
+
+    >>> parser = argparse.ArgumentParser()
+    >>> add_connection_flags(parser)
+    >>> parser.parse_args([]).timeout
+    30.0
+    """
     parser.add_argument(
-        "--timeout", type=float, default=30.0, metavar="S", help="seconds a request (default: 30)"
+        "--timeout", type=float, default=30.0, metavar="S", help="seconds per request (default: 30)"
     )
     parser.add_argument(
         "--ca-file",
         metavar="PEM",
-        help="whom to trust with https (default: the system's list) and grpcs (gRPC's own)",
+        help="the certificates to trust with https (default: the system's) and grpcs (default: "
+        "gRPC's)",
     )
 
 
 def check_connection_flags(args: argparse.Namespace, address: Address | None) -> None:
-    """Refuses values that cannot be.
+    """Checks the values of the connection flags.
 
     Args:
-        args: the flags.
-        address: of the server; `None` where there is none.
+        args: the parsed flags.
+        address: the address of the server; `None` for a local model.
 
     Raises:
-        UsageError: for them.
+        UsageError: if a value is not possible.
+
+    Example:
+
+    >>> check_connection_flags(argparse.Namespace(timeout=30.0, ca_file=None), None)
     """
-    # The comparison is written so that NaN fails it.
+    # Written so that NaN fails the comparison.
     if not 0 < args.timeout <= 3600:
-        raise UsageError(f"--timeout is more than 0 s, at most 3600. Received: {args.timeout:g}")
-    if args.ca_file and not (address and address.secure):
-        raise UsageError("--ca-file goes with https:// and grpcs:// alone: nothing else has TLS")
+        raise UsageError(
+            f"--timeout must be above 0 and at most 3600 s. Received: {args.timeout:g}"
+        )
+    if args.ca_file and not (address and address.uses_tls):
+        raise UsageError("--ca-file needs an https:// or grpcs:// URL, since nothing else uses TLS")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs it; prints the answers, and what has none to standard error; 1 if any has none."""
-    address = parse(args.model) if is_url(args.model) else None
+    """Prints the predictions, and to standard error the images without one.
+
+    Returns:
+        0 if every image has a prediction, otherwise 1.
+
+    Raises:
+        UsageError: if a flag has a wrong value.
+        UserError: if the model cannot be loaded.
+    """
+    address = parse_url(args.model) if is_url(args.model) else None
     check_connection_flags(args, address)
     for flag, value, least, most in (
-        ("--top", args.top, 1, TOP),
+        ("--top", args.top, 1, TOP_K),
         ("--batch-size", args.batch_size, 1, 1024),
         ("--retries", args.retries, 0, 100),
     ):
         if not least <= value <= most:
-            raise UsageError(f"{flag} is between {least} and {most}. Received: {value}")
+            raise UsageError(f"{flag} must be between {least} and {most}. Received: {value}")
     paths = [Path(image) for image in args.images]
     if address:
         connection = connect(address, args.timeout, args.ca_file)
         try:
-            outcome = classify(retrying(connection.predict, args.retries), paths, args.batch_size)
+            predict = with_retries(connection.predict, args.retries)
+            result = classify_files(predict, paths, args.batch_size)
         finally:
             connection.close()
     else:
         from resnet_keras.cli.backend import import_tensorflow
 
         import_tensorflow()
-        from resnet_keras.export.local_client import open_local
+        from resnet_keras.export.local_client import load_predict_function
 
-        outcome = classify(open_local(args.model), paths, args.batch_size)
-    (_print_json if args.json else _print_text)(args, outcome)
-    missing = len(args.images) - len(outcome.answers)
-    # Where there is no answer at all, what ended it has said so already.
-    if missing and not args.json and (outcome.answers or outcome.ended_by is None):
-        print(f"{missing} of {len(args.images)} images have no answer", file=sys.stderr)
-    if outcome.interrupted:
+        result = classify_files(load_predict_function(args.model), paths, args.batch_size)
+    (_print_json if args.json else _print_text)(args, result)
+    missing = len(args.images) - len(result.predictions)
+    # If there is no prediction at all, the reason has been printed already.
+    if missing and not args.json and (result.predictions or result.aborted_by is None):
+        print(f"{missing} of {len(args.images)} images have no prediction", file=sys.stderr)
+    if result.interrupted:
         return INTERRUPTED
     return 1 if missing else 0
 
 
-def _print_text(args, outcome):
-    if outcome.ended_by is not None and not outcome.answers:
-        # Said once, not a time an image; what is wrong with a file itself is said below.
-        print(outcome.ended_by, file=sys.stderr)
+def _print_text(args: argparse.Namespace, result: ClassificationResult) -> None:
+    if result.aborted_by is not None and not result.predictions:
+        # Printed once and not for every image; problems of a single file are printed below.
+        print(result.aborted_by, file=sys.stderr)
     for index, image in enumerate(args.images):
-        reason = outcome.reasons.get(index, "")
-        if not outcome.answers and reason.startswith(NOT_ANSWERED):
+        reason = result.errors.get(index, "")
+        if not result.predictions and reason.startswith(NOT_CLASSIFIED):
             continue
-        if index in outcome.answers:
-            print(_spelled(image))
-            for name, probability in outcome.answers[index].top[: args.top]:
+        if index in result.predictions:
+            print(_printable(image))
+            for name, probability in result.predictions[index].top[: args.top]:
                 print(f"  {100 * probability:6.2f} %  {name}")
         else:
             sys.stdout.flush()
-            print(f"{image}: {' '.join(outcome.reasons[index].split())}", file=sys.stderr)
+            print(f"{image}: {' '.join(result.errors[index].split())}", file=sys.stderr)
 
 
-def _print_json(args, outcome):
+def _print_json(args: argparse.Namespace, result: ClassificationResult) -> None:
     images = []
     for index, image in enumerate(args.images):
-        found = {"path": _spelled(image)}
-        if index in outcome.answers:
-            found["top"] = [
+        entry: dict[str, Any] = {"path": _printable(image)}
+        if index in result.predictions:
+            entry["top"] = [
                 {"class": name, "probability": probability}
-                for name, probability in outcome.answers[index].top[: args.top]
+                for name, probability in result.predictions[index].top[: args.top]
             ]
         else:
-            found["error"] = _spelled(" ".join(outcome.reasons[index].split()))
-        images.append(found)
-    answered = {"model": _spelled(args.model), "images": images}
-    json.dump(answered, sys.stdout, ensure_ascii=False)
+            entry["error"] = _printable(" ".join(result.errors[index].split()))
+        images.append(entry)
+    output = {"model": _printable(args.model), "images": images}
+    json.dump(output, sys.stdout, ensure_ascii=False)
     print()
 
 
-def _spelled(text):
-    """Returns text that can be printed. The name of a file is bytes: those that are no UTF-8 have
-    become halves of characters, and are spelled `\\udce9` here, as standard error does."""
+def _printable(text: str) -> str:
+    """Returns a text that can be printed as UTF-8.
+
+    A file name is a sequence of bytes. Python represents bytes that are not UTF-8 by surrogates;
+    they are printed as `\\udce9`, as Python does on standard error.
+    """
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

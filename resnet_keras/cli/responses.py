@@ -1,4 +1,4 @@
-"""`python -m resnet_keras responses`: how strongly each layer responds, as in Fig. 7."""
+"""`resnet-keras responses`: the standard deviation of layer responses, as in Fig. 7."""
 
 import argparse
 import csv
@@ -6,93 +6,89 @@ import io
 import sys
 from pathlib import Path
 
+from resnet_keras.cli.flags import add_data_dir
 from resnet_keras.errors import UsageError, UserError
 
-HELP = "Measure the standard deviation of each layer's response; draw it as in Fig. 7."
+HELP = "Measure the standard deviation of layer responses and draw it as in Fig. 7."
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Adds the command's flags."""
-    parser.add_argument(
-        "paths", nargs="+", metavar="PATH", help="folders of finished runs, or .keras files"
-    )
+    """Adds the flags of the command."""
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="finished runs or .keras files")
     parser.add_argument(
         "--split", choices=("test", "train"), default="test",
         help="the images to measure on, without augmentation (default: test)",
     )  # fmt: skip
     parser.add_argument(
         "--images", type=int, default=2000, metavar="N",
-        help="how many of them, from the first on (default: 2000)",
+        help="the number of images, starting with the first (default: 2000)",
     )  # fmt: skip
-    parser.add_argument(
-        "--data-dir", metavar="DIR",
-        help="the folder that holds the data set, or its archive (default: $RESNET_KERAS_DATA, "
-        "then TensorFlow Datasets)",
-    )  # fmt: skip
+    add_data_dir(parser)
     parser.add_argument(
         "--out", default="results", metavar="DIR",
-        help="where responses/NAME.csv are written, and fig7.png of all that lie there (default: "
-        "results)",
+        help="the folder for responses/NAME.csv, and for fig7.png of all networks found there "
+        "(default: results)",
     )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measures, writes a csv file a network, and draws all that are there into one figure.
+    """Measures, writes one CSV file per network, and draws all networks into one figure.
 
     Raises:
-        UsageError: for fewer than one image.
-        UserError: for a path that is no network, or a file that cannot be written.
+        UsageError: if `--images` is not positive, or two networks have the same name.
+        UserError: if a path is not a network, or a file cannot be written.
     """
     if args.images < 1:
-        raise UsageError(f"--images is a whole number from 1 on. Received: {args.images}")
+        raise UsageError(f"--images must be a positive integer. Received: {args.images}")
     from resnet_keras.cli.backend import import_tensorflow
 
     import_tensorflow()
     from resnet_keras.files import make_folder, write_text
-    from resnet_keras.reporting.responses_figure import FOLDER, draw_responses
+    from resnet_keras.reporting.responses_figure import RESPONSES_FOLDER, draw_responses
 
-    make_folder(Path(args.out) / FOLDER)
-    for name, path in _named(args.paths).items():
-        text, mean = _measured(path, args)
-        target = Path(args.out) / FOLDER / f"{name}.csv"
+    make_folder(Path(args.out) / RESPONSES_FOLDER)
+    for name, path in _paths_by_name(args.paths).items():
+        text, mean = _measure_network(path, args)
+        target = Path(args.out) / RESPONSES_FOLDER / f"{name}.csv"
         write_text(target, text)
-        print(f"{name}: mean over layers {mean:.2f} → {target}")
+        print(f"{name}: mean over the layers {mean:.2f}, written to {target}")
     figure, problems = draw_responses(args.out)
     for problem in problems:
         print(problem, file=sys.stderr)
-    print(f"figure, of all networks in {Path(args.out) / FOLDER}: {figure}")
+    print(f"figure of all networks in {Path(args.out) / RESPONSES_FOLDER}: {figure}")
     return 0
 
 
-def _named(paths):
-    """Returns the paths by the name that each network's csv file gets."""
-    named = {}
+def _paths_by_name(paths: list[str]) -> dict[str, str]:
+    """Returns the paths by network name, which becomes the name of the CSV file."""
+    named: dict[str, str] = {}
     for path in paths:
         name = Path(path).resolve().name.removesuffix(".keras")
         if name == "model":
             name = Path(path).resolve().parent.name
         if name in named:
-            raise UsageError(f"two networks are called {name}: {named[name]} and {path}")
+            raise UsageError(f"two networks have the name {name}: {named[name]} and {path}")
         named[name] = path
     return named
 
 
-def _measured(path, args):
-    from resnet_keras.data.sources import load_for
-    from resnet_keras.evaluation.responses import open_network, responses
+def _measure_network(path: str, args: argparse.Namespace) -> tuple[str, float]:
+    """Returns the text of a CSV file and the mean standard deviation over the layers."""
+    from resnet_keras.data.sources import load_for_recipe
+    from resnet_keras.evaluation.responses import layer_responses, load_network
     from resnet_keras.recipe import Recipe
 
-    model, description = open_network(path)
+    model, description = load_network(path)
     if not description.card.get("recipe"):
         raise UserError(
-            f"{path} does not say what it was trained for: responses are measured on the images of "
-            "a run of this program, or of its .keras file"
+            f"{path} does not name its data set: use a run folder, or a .keras file that training "
+            "wrote"
         )
     recipe = Recipe.from_json(description.card["recipe"])
-    dataset = load_for(recipe, args.data_dir)
+    dataset = load_for_recipe(recipe, args.data_dir)
     images = dataset.test if args.split == "test" else dataset.train
     images = images.take(slice(args.images))
-    found = responses(model, description.preprocessing, images)
+    found = layer_responses(model, description.preprocessing, images)
     stream = io.StringIO()
     rows = csv.writer(stream, lineterminator="\n")
     rows.writerow(["network", "index", "layer", "std", "images", "split", "recipe_steps"])

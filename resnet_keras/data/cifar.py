@@ -1,13 +1,13 @@
 """Decodes CIFAR-10 and CIFAR-100 from their official files (section 4.2)."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from resnet_keras.data.archive import read_files
-from resnet_keras.data.cifar_formats import Format, load_batch
+from resnet_keras.data.cifar_formats import CifarFormat, unpickle
 from resnet_keras.data.dataset import Dataset, Images
 from resnet_keras.errors import UserError
 
@@ -15,141 +15,215 @@ from resnet_keras.errors import UserError
 _VALUES = 3 * 32 * 32
 
 
-def read(form: Format, path: Path) -> Dataset:
-    """Reads and verifies a data set.
+def read(cifar_format: CifarFormat, path: Path) -> Dataset:
+    """Reads a data set and checks that it is complete and unaltered.
 
     Args:
-        form: what the files are called and what they should hold.
-        path: the folder that holds the files, or the archive.
+        cifar_format: the names of the files, and what they should contain.
+        path: the folder that contains the files, or the archive.
 
     Returns:
-        The data set: images uint8 `(N, 32, 32, 3)`, labels int32 `(N,)`; 100 fine labels for
-        CIFAR-100.
+        The data set: images uint8 `(N, 32, 32, 3)`, labels int32 `(N,)`. The labels of CIFAR-100
+        are the 100 fine ones.
 
     Raises:
-        UserError: if a file is missing, damaged, has another checksum, or holds something else.
+        UserError: if a file is missing, is damaged, has a different checksum, or contains
+            something else.
+
+    Example:
+
+    >>> from resnet_keras.data.cifar_formats import FORMATS
+    >>> dataset = read(FORMATS[0], Path("cifar-10-python.tar.gz"))  # doctest: +SKIP
+    >>> dataset.train.images.shape  # doctest: +SKIP
+    (50000, 32, 32, 3)
     """
-    parts = {}
-    for name, source, content in read_files(path, form.folder, form.files):
-        check_md5(content, form.md5.get(name), source)
-        parse = parse_names if name == form.meta else parse_batch
-        parts[name] = parse(form, content, source)
-    train = _join([parts[name] for name in form.train])
-    test = _join([parts[name] for name in form.test])
-    if form.rows not in (None, (len(train), len(test))):
+    class_names: tuple[str, ...] = ()
+    batches = {}
+    for name, source, content in read_files(path, cifar_format.folder, cifar_format.files):
+        check_md5(content, cifar_format.md5.get(name), source)
+        if name == cifar_format.meta:
+            class_names = decode_class_names(cifar_format, content, source)
+        else:
+            batches[name] = decode_batch(cifar_format, content, source)
+    train = _to_images([batches[name] for name in cifar_format.train])
+    test = _to_images([batches[name] for name in cifar_format.test])
+    expected, received = cifar_format.examples, (len(train), len(test))
+    if expected not in (None, received):
         raise UserError(
-            f"{path}: {form.dataset} has {form.rows[0]} training and {form.rows[1]} test images. "
-            f"Received: {len(train)} and {len(test)}"
+            f"{path}: {cifar_format.dataset} has {expected[0]} training and {expected[1]} test "
+            f"images. Received: {received[0]} and {received[1]}"
         )
-    dataset = Dataset(form.dataset, parts[form.meta], train, test)
-    verify(dataset, form.sha256, str(path))
+    dataset = Dataset(cifar_format.dataset, class_names, train, test)
+    verify_sha256(dataset, cifar_format.sha256, str(path))
     return dataset
 
 
-def check_md5(content: bytes, expected: str | None, source: str):
-    """Raises a `UserError` if `content` has another md5 than `expected` (`None`: any will do)."""
+def check_md5(content: bytes, expected: str | None, source: str) -> None:
+    """Checks the MD5 of a file.
+
+    Args:
+        content: the content of the file.
+        expected: the MD5 in hexadecimal; `None` accepts any content.
+        source: identifies the file in error messages.
+
+    Raises:
+        UserError: if the MD5 differs.
+
+    Example:
+
+    >>> check_md5(b"hello", "5d41402abc4b2a76b9719d911017c592", "data_batch_1")
+    """
     received = hashlib.md5(content, usedforsecurity=False).hexdigest()
     if expected not in (None, received):
         raise UserError(
-            f"{source}: the file differs from the official one: md5 {received}, expected "
-            f"{expected}; download it again"
+            f"{source}: the file differs from the official one (md5 {received}, expected "
+            f"{expected}); download it again"
         )
 
 
-def verify(dataset: Dataset, expected: Mapping[str, str], source: str):
+def verify_sha256(dataset: Dataset, expected: Mapping[str, str], source: str) -> None:
     """Compares the decoded arrays with known checksums.
 
     Args:
-        dataset: what was decoded.
-        expected: hexadecimal sha256 of the C-ordered bytes of "train images", "test images"
-            (uint8), "train labels" and "test labels" (little-endian int32); those that are
-            absent are not checked.
-        source: where the data set came from, for the message.
+        dataset: the decoded data set.
+        expected: the SHA-256 in hexadecimal of the C-ordered bytes of "train images" and "test
+            images" (uint8), "train labels" and "test labels" (little-endian int32). Arrays
+            without an entry are not checked.
+        source: where the data set comes from, for the error message.
 
     Raises:
-        UserError: at the first array that differs.
+        UserError: if an array differs. The message names the first one.
+
+    Example:
+
+    >>> images = Images(np.zeros((1, 32, 32, 3), np.uint8), np.zeros(1, np.int32))
+    >>> dataset = Dataset("cifar10", ("airplane",), images, images)
+    >>> labels = hashlib.sha256(bytes(4)).hexdigest()
+    >>> verify_sha256(dataset, {"train labels": labels}, "cifar-10-python.tar.gz")
     """
     for part, checksum in expected.items():
         split, kind = part.split()
         array = getattr(getattr(dataset, split), kind)
         array = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
-        received = hashlib.sha256(array).hexdigest()
+        received = hashlib.sha256(array.data).hexdigest()
         if received != checksum:
             raise UserError(
-                f"{source}: the {part} of {dataset.name} differ from the official ones: sha256 "
-                f"{received}, expected {checksum}; get the data set again"
+                f"{source}: the {part} of {dataset.name} differ from the official ones (sha256 "
+                f"{received}, expected {checksum}); download the data set again"
             )
 
 
-def parse_batch(form: Format, content: bytes, source: str) -> tuple[np.ndarray, np.ndarray]:
-    """Decodes one file of images.
+def decode_batch(
+    cifar_format: CifarFormat, content: bytes, source: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Decodes a file of images.
+
+    Args:
+        cifar_format: the format of the file.
+        content: the content of the file.
+        source: identifies the file in error messages.
 
     Returns:
-        Pixels as stored, uint8 `(N, 3072)`, and labels, int32 `(N,)`.
+        The pixels in the order in which they are stored, uint8 `(N, 3072)`, and the labels, int32
+        `(N,)`.
 
     Raises:
-        UserError: if the file does not hold what `form` describes.
+        UserError: if the file does not contain what `cifar_format` describes.
+
+    Example:
+
+    >>> from resnet_keras.data.cifar_formats import FORMATS
+    >>> pixels, labels = decode_batch(FORMATS[1], bytes([7]) + bytes(3072), "data_batch_1.bin")
+    >>> pixels.shape, labels.tolist()
+    ((1, 3072), [7])
     """
-    pixels, labels = (_binary if form.label_bytes else _pickled)(form, content, source)
-    wrong = np.flatnonzero((labels < 0) | (labels >= form.classes))
-    if len(wrong):
+    decode = _decode_binary if cifar_format.label_bytes else _decode_pickle
+    pixels, labels = decode(cifar_format, content, source)
+    invalid = np.flatnonzero((labels < 0) | (labels >= cifar_format.classes))
+    if len(invalid):
         raise UserError(
-            f"{source}: labels of {form.dataset} lie in 0 to {form.classes - 1}. Received: "
-            f"{labels[wrong[0]]} for image {wrong[0]}"
+            f"{source}: labels of {cifar_format.dataset} are between 0 and "
+            f"{cifar_format.classes - 1}. Received: {labels[invalid[0]]} for image {invalid[0]}"
         )
     return pixels, labels.astype(np.int32)
 
 
-def _pickled(form, content, source):
-    batch = load_batch(content, source)
-    pixels, labels = batch.get(b"data"), batch.get(form.label_key)
+def decode_class_names(cifar_format: CifarFormat, content: bytes, source: str) -> tuple[str, ...]:
+    """Decodes the file with the class names.
+
+    Args:
+        cifar_format: the format of the file.
+        content: the content of the file.
+        source: identifies the file in error messages.
+
+    Returns:
+        The names, in the order of the labels.
+
+    Raises:
+        UserError: if the file does not contain `cifar_format.classes` different names.
+
+    Example:
+
+    >>> from resnet_keras.data.cifar_formats import FORMATS
+    >>> content = b"airplane automobile bird cat deer dog frog horse ship truck"
+    >>> decode_class_names(FORMATS[1], content, "batches.meta.txt")[3]
+    'cat'
+    """
+    is_binary = cifar_format.label_bytes > 0
+    names: object = (
+        content.split() if is_binary else unpickle(content, source).get(cifar_format.names_key)
+    )
+    if not isinstance(names, list) or not all(isinstance(name, bytes) for name in names):
+        raise UserError(f"{source}: {cifar_format.names_key!r} should be a list of class names")
+    decoded = tuple(name.decode("utf-8", "replace") for name in names)
+    if len(set(decoded)) != cifar_format.classes or len(decoded) != cifar_format.classes:
+        raise UserError(
+            f"{source}: {cifar_format.dataset} has {cifar_format.classes} classes with different "
+            f"names. Received: {len(decoded)} names, {len(set(decoded))} of them different: "
+            f"{', '.join(decoded)[:200]}"
+        )
+    return decoded
+
+
+def _decode_pickle(
+    cifar_format: CifarFormat, content: bytes, source: str
+) -> tuple[np.ndarray, np.ndarray]:
+    batch = unpickle(content, source)
+    pixels, labels = batch.get(b"data"), batch.get(cifar_format.label_key)
     if not isinstance(pixels, np.ndarray) or pixels.ndim != 2 or pixels.shape[1] != _VALUES:
         raise UserError(
-            f"{source}: b'data' should be an array (N, {_VALUES}). Received: "
-            f"{getattr(pixels, 'shape', type(pixels).__name__)}; keys {list(batch)[:8]}"
+            f"{source}: b'data' should be an array of shape (N, {_VALUES}). Received: "
+            f"{getattr(pixels, 'shape', type(pixels).__name__)}; the file has the keys "
+            f"{list(batch)[:8]}"
         )
     if not isinstance(labels, list) or len(labels) != len(pixels):
         received = f"{len(labels)} labels" if isinstance(labels, list) else type(labels).__name__
         raise UserError(
-            f"{source}: {form.label_key!r} should be a list of {len(pixels)} labels. "
-            f"Received: {received}; keys {list(batch)[:8]}"
+            f"{source}: {cifar_format.label_key!r} should be a list of {len(pixels)} labels. "
+            f"Received: {received}; the file has the keys {list(batch)[:8]}"
         )
-    # Python's integers have no bounds; anything that is no label at all becomes -1.
-    fits = [label if type(label) is int and abs(label) < 2**31 else -1 for label in labels]
-    return pixels, np.array(fits, np.int64)
+    # Python's integers are unbounded. Anything that cannot be a label becomes -1, which is
+    # rejected like every other invalid label.
+    bounded = [label if type(label) is int and abs(label) < 2**31 else -1 for label in labels]
+    return pixels, np.array(bounded, np.int64)
 
 
-def _binary(form, content, source):
-    row = form.label_bytes + _VALUES
+def _decode_binary(
+    cifar_format: CifarFormat, content: bytes, source: str
+) -> tuple[np.ndarray, np.ndarray]:
+    row = cifar_format.label_bytes + _VALUES
     if not content or len(content) % row:
         raise UserError(
-            f"{source}: the file should hold rows of {row} bytes. Received: {len(content)} bytes"
+            f"{source}: the file should consist of rows of {row} bytes. Received: {len(content)} "
+            "bytes"
         )
     rows = np.frombuffer(content, np.uint8).reshape(-1, row)
-    return rows[:, form.label_bytes :], rows[:, form.label_bytes - 1].astype(np.int64)
+    pixels = rows[:, cifar_format.label_bytes :]
+    return pixels, rows[:, cifar_format.label_bytes - 1].astype(np.int64)
 
 
-def parse_names(form: Format, content: bytes, source: str) -> tuple[str, ...]:
-    """Decodes the file with the names of the classes.
-
-    Raises:
-        UserError: if it does not hold `form.classes` different names.
-    """
-    binary = form.label_bytes > 0
-    names = content.split() if binary else load_batch(content, source).get(form.names_key)
-    if not isinstance(names, list) or not all(isinstance(name, bytes) for name in names):
-        raise UserError(f"{source}: {form.names_key!r} should be a list of names")
-    names = tuple(name.decode("utf-8", "replace") for name in names)
-    if len(set(names)) != form.classes or len(names) != form.classes:
-        raise UserError(
-            f"{source}: {form.dataset} has {form.classes} classes, each with a name. Received: "
-            f"{len(names)} names, {len(set(names))} of them different: {', '.join(names)[:200]}"
-        )
-    return names
-
-
-def _join(batches):
-    """Puts batches of pixels as stored, `(N, 3072)`, together into `Images`."""
+def _to_images(batches: Sequence[tuple[np.ndarray, np.ndarray]]) -> Images:
+    """Concatenates batches and turns stored pixels `(N, 3072)` into `(N, 32, 32, 3)`."""
     images = np.empty((sum(len(labels) for _, labels in batches), 32, 32, 3), np.uint8)
     start = 0
     for pixels, labels in batches:

@@ -1,1 +1,1 @@
-"""Training in several processes: rendezvous, heartbeat, and the launchers of clusters."""
+"""Training in several processes: process group, rendezvous, heartbeat and cluster launchers."""

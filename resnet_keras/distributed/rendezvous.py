@@ -1,75 +1,110 @@
-"""How the processes of one run come together: process 0 waits for all, and names who is missing."""
+"""How the processes of a run find each other before training starts.
+
+Process 0 listens on a port and waits until all others have connected. It rejects processes whose
+settings differ from its own, and reports which processes are missing.
+"""
 
 import contextlib
 import socket
 import time
 from collections.abc import Callable
 
-from resnet_keras.distributed.connection import Connection
-from resnet_keras.distributed.heartbeat import PATIENCE, Heartbeat
+from resnet_keras.distributed.connection import Connection, format_processes
+from resnet_keras.distributed.heartbeat import MESSAGE_TIMEOUT, Heartbeat
 from resnet_keras.errors import UsageError, UserError
 
-# Seconds between two lines that say who is being waited for.
-REPORT_SECONDS = 10.0
+# Seconds between two reports about the processes that are missing.
+_REPORT_INTERVAL = 10.0
+
+# The keys of the messages "hello", "of", "says", "begin" and "refused" must not change: processes
+# that run different versions of this program use them to tell the user so.
 
 
 def meet(
     address: str,
     index: int,
     count: int,
-    says: dict[str, str],
-    wait: float,
-    report: Callable[[str], None],
+    settings: dict[str, str],
+    timeout: float,
+    report: Callable[[str], object],
 ) -> Heartbeat:
-    """Waits until all processes are there.
+    """Waits until all processes of a run are connected.
 
     Args:
         address: HOST:PORT of process 0.
-        index: this process's number, from 0 on.
-        count: how many there are.
-        says: what all must agree on, in words, by name.
-        wait: seconds until it gives up.
-        report: takes a line for people.
+        index: the number of this process, from 0.
+        count: the number of processes.
+        settings: what must be the same in all processes, by name.
+        timeout: how long to wait, in seconds.
+        report: called with one line of progress at a time.
+
+    Returns:
+        The heartbeat, connected but not watching yet.
 
     Raises:
-        UsageError: if a value cannot be right.
-        UserError: if some process does not come in time, the address cannot be listened at, or
-            process 0 refuses this one.
+        UsageError: if the address or the number is not valid.
+        UserError: if a process does not connect in time, process 0 cannot listen on the port, or
+            process 0 rejects this process.
+
+    Example:
+
+    >>> address = f"127.0.0.1:{free_port()}"
+    >>> meet(address, index=0, count=1, settings={"seed": "0"}, timeout=5.0, report=print).count
+    1
     """
-    host, port = split_address(address)
+    host, port = _split_address(address)
     if not 0 <= index < count:
         raise UsageError(
-            f"--process is a number from 0 to {count - 1} where --processes is {count}. "
-            f"Received: {index}"
+            f"--process must be from 0 to {count - 1} with --processes {count}. Received: {index}"
         )
-    until = time.monotonic() + wait
+    deadline = time.monotonic() + timeout
     if index == 0:
-        return _lead(host, port, count, says, until, report)
-    return _join(host, port, index, count, says, until, report)
+        return _meet_as_primary(host, port, count, settings, deadline, report)
+    return _meet_as_worker(host, port, index, count, settings, deadline, report)
 
 
-def split_address(address: str) -> tuple[str, int]:
-    """Parts HOST:PORT.
+def free_port() -> int:
+    """Returns a TCP port that is free on all interfaces of this machine.
 
-    Raises:
-        UsageError: if it is none.
+    Returns:
+        The port. Another program may take it before the caller does.
+
+    Example:
+
+    >>> 1024 <= free_port() < 65536
+    True
     """
+    with socket.create_server(("", 0)) as server:
+        return server.getsockname()[1]
+
+
+def _split_address(address: str) -> tuple[str, int]:
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise UsageError(
-            f"--coordinator is HOST:PORT of process 0, such as 10.0.0.1:5700. Received: {address}"
+            "--coordinator must be the HOST:PORT of process 0, such as 10.0.0.1:5700. "
+            f"Received: {address}"
         )
     return host.strip("[]"), int(port)
 
 
-def _lead(host, port, count, says, until, report):
+def _meet_as_primary(
+    host: str,
+    port: int,
+    count: int,
+    settings: dict[str, str],
+    deadline: float,
+    report: Callable[[str], object],
+) -> Heartbeat:
+    dual_stack = socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if dual_stack else socket.AF_INET
     try:
-        both = socket.has_dualstack_ipv6()
-        family = socket.AF_INET6 if both else socket.AF_INET
-        server = socket.create_server(("", port), family=family, backlog=count, dualstack_ipv6=both)
+        server = socket.create_server(
+            ("", port), family=family, backlog=count, dualstack_ipv6=dual_stack
+        )
     except OSError as error:
         raise UserError(
-            f"process 0 cannot listen at port {port}: {error.strerror or error}"
+            f"process 0 cannot listen on port {port}: {error.strerror or error}"
         ) from error
     present: dict[int, Connection] = {}
     next_report = time.monotonic() + 1
@@ -78,95 +113,103 @@ def _lead(host, port, count, says, until, report):
         while len(present) < count - 1:
             missing = [index for index in range(1, count) if index not in present]
             now = time.monotonic()
-            if now > until:
-                for peer in present.values():
-                    peer.send(refused=f"{_named(missing)} of {count} did not come in time")
+            if now > deadline:
+                for connection in present.values():
+                    connection.send(
+                        refused=f"{format_processes(missing)} of {count} did not connect in time"
+                    )
                 raise UserError(
-                    f"{_named(missing)} of {count} did not come to port {port} in time: start "
-                    "all of them with the same command, each with its own --process"
+                    f"{format_processes(missing)} of {count} did not connect to port {port} in "
+                    "time: start all processes with the same command, each with its own --process"
                 )
             if now > next_report:
                 report(
-                    f"process 0 of {count}: waiting for {_named(missing)} at {host}:{port}, "
-                    f"{until - now:.0f} s more"
+                    f"process 0 of {count}: waiting for {format_processes(missing)} at "
+                    f"{host}:{port}, {deadline - now:.0f} s left"
                 )
-                next_report = now + REPORT_SECONDS
+                next_report = now + _REPORT_INTERVAL
             with contextlib.suppress(TimeoutError):
-                _admit(Connection(-1, server.accept()[0]), count, says, present)
-            for index in [i for i, peer in present.items() if _gone(peer)]:
+                _admit(Connection(-1, server.accept()[0]), count, settings, present)
+            for index in [i for i, connection in present.items() if _is_closed(connection)]:
                 del present[index]
-    coordinator = f"[{host}]:{_free_port()}" if ":" in host else f"{host}:{_free_port()}"
-    for peer in present.values():
-        peer.send(begin=coordinator)
-        peer.heard = time.monotonic()
-    return Heartbeat(0, count, coordinator, list(present.values()))
+    jax_address = f"[{host}]:{free_port()}" if ":" in host else f"{host}:{free_port()}"
+    for connection in present.values():
+        connection.send(begin=jax_address)
+        connection.last_received = time.monotonic()
+    return Heartbeat(0, count, jax_address, list(present.values()))
 
 
-def _admit(peer, count, says, present):
-    """Lets a newcomer in, or tells it why not."""
-    message = peer.wait(PATIENCE) or {}
+def _admit(
+    connection: Connection,
+    count: int,
+    settings: dict[str, str],
+    present: dict[int, Connection],
+) -> None:
+    """Adds a new connection to `present`, or rejects it with a reason."""
+    message = connection.receive_one(MESSAGE_TIMEOUT) or {}
     index, theirs = message.get("hello"), message.get("says")
     if not isinstance(index, int) or not isinstance(theirs, dict):
-        peer.socket.close()  # no process of ours
+        connection.socket.close()  # not a process of this program
         return
     if message.get("of") != count:
-        why = f"process 0 was told of {count} processes, this one of {message.get('of')}"
+        reason = f"process 0 expects {count} processes, this process {message.get('of')}"
     elif index in present or not 0 < index < count:
-        why = f"there is a process {index} of {count} already"
+        reason = f"process {index} of {count} is already connected"
     else:
-        differ = [name for name in says if says[name] != theirs.get(name)]
-        why = "; ".join(
-            f"{name} is {says[name]} at process 0 and {theirs.get(name)} here" for name in differ
+        reason = "; ".join(
+            f"{name} is {settings[name]} in process 0 but {theirs.get(name)} in this process"
+            for name in settings
+            if settings[name] != theirs.get(name)
         )
-    if why:
-        peer.send(refused=why)
-        peer.socket.close()
+    if reason:
+        connection.send(refused=reason)
+        connection.socket.close()
         return
-    peer.index = index
-    present[index] = peer
+    connection.index = index
+    present[index] = connection
 
 
-def _join(host, port, index, count, says, until, report):
+def _meet_as_worker(
+    host: str,
+    port: int,
+    index: int,
+    count: int,
+    settings: dict[str, str],
+    deadline: float,
+    report: Callable[[str], object],
+) -> Heartbeat:
     next_report = time.monotonic() + 1
     while True:
         now = time.monotonic()
-        if now > until:
+        if now > deadline:
             raise UserError(
-                f"process 0 of {count} did not answer at {host}:{port} in time: is it running, "
-                "and may this machine reach that port?"
+                f"process 0 of {count} did not answer at {host}:{port} in time: check that it is "
+                "running, and that this machine can reach the port"
             )
         if now > next_report:
             report(
                 f"process {index} of {count}: waiting for process 0 at {host}:{port}, "
-                f"{until - now:.0f} s more"
+                f"{deadline - now:.0f} s left"
             )
-            next_report = now + REPORT_SECONDS
+            next_report = now + _REPORT_INTERVAL
         try:
-            peer = Connection(0, socket.create_connection((host, port), timeout=PATIENCE))
+            connected = socket.create_connection((host, port), timeout=MESSAGE_TIMEOUT)
             break
         except OSError:
             time.sleep(0.3)
-    peer.send(hello=index, of=count, says=says)
-    report(f"process {index} of {count}: reached process 0 at {host}:{port}")
-    # Process 0 gives up by its own clock, and says so.
-    answer = peer.wait(max(PATIENCE, until - time.monotonic() + 2 * PATIENCE)) or {}
+    connection = Connection(0, connected)
+    connection.send(hello=index, of=count, says=settings)
+    report(f"process {index} of {count}: connected to process 0 at {host}:{port}")
+    # Process 0 has its own deadline and names the missing processes: wait for its message.
+    remaining = max(MESSAGE_TIMEOUT, deadline - time.monotonic() + 2 * MESSAGE_TIMEOUT)
+    answer = connection.receive_one(remaining) or {}
     if "begin" not in answer:
-        why = answer.get("refused", "it hung up")
-        raise UserError(f"process 0 of {count} at {host}:{port} does not take this one: {why}")
-    return Heartbeat(index, count, answer["begin"], [peer])
+        reason = answer.get("refused", "it closed the connection")
+        raise UserError(f"process 0 of {count} at {host}:{port} rejected this process: {reason}")
+    return Heartbeat(index, count, answer["begin"], [connection])
 
 
-def _gone(peer):
-    """Whether one that was admitted has hung up again before all were there."""
-    peer.socket.settimeout(0.0)
-    return peer.receive() is None
-
-
-def _free_port():
-    with socket.create_server(("", 0)) as probe:
-        return probe.getsockname()[1]
-
-
-def _named(indices):
-    names = ", ".join(map(str, indices))
-    return f"process {names}" if len(indices) == 1 else f"processes {names}"
+def _is_closed(connection: Connection) -> bool:
+    """Whether a process that had connected has left while others were still missing."""
+    connection.socket.settimeout(0.0)
+    return connection.receive() is None

@@ -1,32 +1,34 @@
-"""Measures several networks, and the mean of their answers."""
+"""Evaluation of an ensemble: several networks, and the mean of their probabilities."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from resnet_keras.errors import UserError
-from resnet_keras.evaluation.evaluate import (
-    Evaluation,
-    class_table,
-    errors_of,
-    evaluation_of,
-    figures,
-)
-from resnet_keras.evaluation.measure import Measurement, Tally, batch_size
-from resnet_keras.evaluation.predict import answers, check_views
+from resnet_keras.evaluation.evaluate import Evaluation
+from resnet_keras.evaluation.measure import Measurement, MetricsAccumulator, batch_size_for
+from resnet_keras.evaluation.predict import check_views, predict_batches
 from resnet_keras.evaluation.predictors import open_predictor
 from resnet_keras.evaluation.test_sets import load_test_sets
 
 
 @dataclass(frozen=True)
 class Ensemble:
-    """What was measured of several networks, and of the mean of their probabilities.
+    """The metrics of several networks and of the mean of their probabilities.
 
     Attributes:
-        members: each network's own figures.
-        measurement: the counts of the mean.
+        members: the evaluation of each network alone.
+        measurement: the metrics of the mean.
+
+    Example:
+
+    >>> measurement = Measurement(np.eye(2, dtype=int), np.ones(2, int), 0.5)
+    >>> member = Evaluation(Path("net"), "net", "pets", ("cat", "dog"), "center", measurement)
+    >>> Ensemble((member, member), measurement).name
+    'ensemble of 2'
     """
 
     members: tuple[Evaluation, ...]
@@ -34,7 +36,7 @@ class Ensemble:
 
     @property
     def name(self) -> str:
-        """What to call it in a title."""
+        """The ensemble's name in titles."""
         return f"ensemble of {len(self.members)}"
 
     @property
@@ -44,36 +46,36 @@ class Ensemble:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """In the order of the outputs."""
+        """The names of the classes, in the order of the networks' outputs."""
         return self.members[0].class_names
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a user should know of how the images were read, a line each."""
+        """What the user should know about how the images were read, one line each."""
         return self.members[0].notes
 
-    def to_json(self) -> dict:
-        """Returns the figures as plain JSON values; errors in percent."""
+    def to_json(self) -> dict[str, Any]:
+        """Returns the metrics as JSON values, with errors in percent."""
         return {
             "name": self.name,
             "dataset": self.dataset,
             "views": self.members[0].views,
-            **figures(self.measurement, self.class_names),
+            **self.measurement.to_json(self.class_names),
             "members": [member.to_json() for member in self.members],
         }
 
     def table(self) -> str:
-        """Returns the figures as text: a line a member, then the ensemble."""
+        """Returns the metrics as text: one line per member, then the ensemble."""
         views = self.members[0].views
         width = max(len(str(member.path)) for member in self.members)
         return "\n".join(
             [
                 f"{self.name} on {self.dataset} ({self.measurement.examples} test images, {views})",
                 *(
-                    f"  {member.path!s:{width}}  {errors_of(member.measurement)}"
+                    f"  {member.path!s:{width}}  {member.measurement.summary()}"
                     for member in self.members
                 ),
-                *class_table(self.measurement, self.class_names),
+                *self.measurement.table(self.class_names),
             ]
         )
 
@@ -86,48 +88,71 @@ def evaluate_ensemble(
     all_images: bool = False,
     skip_corrupt: bool = False,
 ) -> Ensemble:
-    """Measures networks of any sizes, and the mean of their probabilities, on one test set.
+    """Evaluates networks, and the mean of their probabilities, on the same test images.
 
-    Each network is given the images as it would be alone, through its own preprocessing, a batch
-    at a time; those of a TensorFlow Datasets set are loaded once for each size that is needed.
+    The networks may take images of different sizes. Each one applies its own preprocessing, as if
+    it were evaluated alone. The images of a TensorFlow Datasets set are loaded once per size.
 
     Args:
-        paths: see `open_predictor`.
-        dataset: its name; `None` takes the one the first network was trained for.
-        data_dir: where it is.
-        views: see `answers`.
-        all_images: see `load_test_sets`.
-        skip_corrupt: likewise.
+        paths: the networks; see `open_predictor`.
+        dataset: name of the data set; `None` for the one that the first network was trained on.
+        data_dir: the folder of the data set; `None` searches the usual places.
+        views: which views of each image to average; see `predict_batches`.
+        all_images: see `load_test_set`.
+        skip_corrupt: see `load_test_set`.
 
     Raises:
-        UsageError: for unknown views, if the data set does not allow `all_images`, or if the
-            networks were left different images for the test.
-        UserError: if networks or data are missing or damaged, or their classes differ.
+        UsageError: if there are no such views, if the data set does not allow `all_images`, or if
+            the networks' test images differ.
+        UserError: if a network or the data set is missing or damaged, or if the networks' classes
+            differ.
+
+    Example:
+
+    >>> import keras
+    >>> from resnet_keras.artefact import Description
+    >>> from resnet_keras.models.keras_file import save_keras_file
+    >>> from resnet_keras.preprocessing import Preprocessing
+    >>> digits = tuple("0123456789")
+    >>> for size in (16, 32):
+    ...     inputs = keras.Input((size, size, 3))
+    ...     outputs = keras.layers.Dense(10)(keras.layers.GlobalAveragePooling2D()(inputs))
+    ...     preprocessing = Preprocessing(
+    ...         (size, size), "stretch", 1.0, (0, 0, 0), (1, 1, 1), digits
+    ...     )
+    ...     path = Path(f"net{size}.keras")
+    ...     save_keras_file(keras.Model(inputs, outputs), path, Description(preprocessing))
+    >>> ensemble = evaluate_ensemble(["net16.keras", "net32.keras"], "digits", None)
+    >>> ensemble.name, ensemble.measurement.examples
+    ('ensemble of 2', 360)
     """
     predictors = [open_predictor(path) for path in paths]
-    first = predictors[0].description.preprocessing.class_names
+    class_names = predictors[0].description.preprocessing.class_names
     for predictor in predictors:
         check_views(predictor, views)
-        if predictor.description.preprocessing.class_names != first:
+        if predictor.description.preprocessing.class_names != class_names:
             raise UserError(
-                f"{predictor.path} and {predictors[0].path} answer with different classes: "
-                "an ensemble's networks know the same, in the same order"
+                f"{predictor.path} and {predictors[0].path} predict different classes: the "
+                "networks of an ensemble need the same classes in the same order"
             )
-    sets = load_test_sets(predictors, dataset, data_dir, all_images, skip_corrupt)
-    tallies = [Tally(len(first)) for _ in predictors]
-    together = Tally(len(first))
-    batch = min(batch_size(predictor.description.preprocessing) for predictor in predictors)
-    streams = [
-        answers(predictor, data.test, views, batch)
-        for predictor, data in zip(predictors, sets, strict=True)
-    ]
-    for parts in zip(*streams, strict=True):
-        for tally, (given, true) in zip(tallies, parts, strict=True):
-            tally.add(given, true)
-        mean = np.mean([given for given, _ in parts], axis=0, dtype=np.float64)
-        together.add(mean.astype(np.float32), parts[0][1])
-    members = tuple(
-        evaluation_of(predictor, data, views, tally.measurement())
-        for predictor, data, tally in zip(predictors, sets, tallies, strict=True)
+    datasets = load_test_sets(predictors, dataset, data_dir, all_images, skip_corrupt)
+    metrics = [MetricsAccumulator(len(class_names)) for _ in predictors]
+    ensemble_metrics = MetricsAccumulator(len(class_names))
+    batch_size = min(
+        batch_size_for(*predictor.description.preprocessing.size) for predictor in predictors
     )
-    return Ensemble(members, together.measurement())
+    streams = [
+        predict_batches(predictor, data.test, views, batch_size)
+        for predictor, data in zip(predictors, datasets, strict=True)
+    ]
+    for batches in zip(*streams, strict=True):
+        for member_metrics, (probabilities, labels) in zip(metrics, batches, strict=True):
+            member_metrics.update(probabilities, labels)
+        stacked = np.stack([probabilities for probabilities, _ in batches])
+        mean = stacked.mean(axis=0, dtype=np.float64).astype(np.float32)
+        ensemble_metrics.update(mean, batches[0][1])
+    members = tuple(
+        Evaluation.of(predictor, data, views, member_metrics.result())
+        for predictor, data, member_metrics in zip(predictors, datasets, metrics, strict=True)
+    )
+    return Ensemble(members, ensemble_metrics.result())

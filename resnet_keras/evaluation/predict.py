@@ -1,107 +1,153 @@
-"""A network's answers to a labelled set, over one view of each image or over several."""
+"""Predictions for labelled images, from one view of each image or averaged over several."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from resnet_keras.data.dataset import Files, Images
-from resnet_keras.data.decoding import evaluation_batches, originals
+from resnet_keras.data.decoding import decoded_images, evaluation_batches
 from resnet_keras.errors import UserError, unknown
-from resnet_keras.evaluation.measure import batch_size, images_at_a_time
+from resnet_keras.evaluation import VIEWS
+from resnet_keras.evaluation.measure import batch_size_for
 from resnet_keras.evaluation.predictors import Predictor
-from resnet_keras.evaluation.views import VIEWS, scaled, ten_crops
+from resnet_keras.evaluation.views import multiscale, ten_crops
+
+# uint8 `(N, H, W, 3)` -> float32 `(N, classes)`.
+_PredictFunction = Callable[[np.ndarray], np.ndarray]
 
 
-def answers(
-    predictor: Predictor, source: Images | Files, views: str = "center", batch: int | None = None
+def predict_batches(
+    predictor: Predictor,
+    images: Images | Files,
+    views: str = "center",
+    batch_size: int | None = None,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yields `(probabilities, labels)` in the order of the images, each image exactly once.
+    """Yields probabilities and labels, batch by batch, in the order of the images.
 
     Args:
-        predictor: the network; images are brought to what it takes from their originals.
-        source: N images.
-        views: `"center"`, the one view that is served; `"10crop"`; or `"multiscale"`: the whole
-            image at five scales, fully convolutional. Of several views the mean of their
-            probabilities is the answer.
-        batch: images an element; `None` leaves that to the network's size.
+        predictor: the network.
+        images: the images, of any size. Each is predicted exactly once.
+        views: `"center"` predicts the centre crop, as serving does. `"10crop"` averages the
+            probabilities of ten crops. `"multiscale"` averages those of the whole image at five
+            scales, fully convolutional (section 3.4).
+        batch_size: `None` chooses it by the size of the network's images.
 
     Yields:
-        float32 `(n, classes)` and int32 `(n,)`.
+        Probabilities, float32 `(n, classes)`, and labels, int32 `(n,)`.
 
     Raises:
-        UsageError: for other views.
-        UserError: if the network cannot be asked about these views, or a file is damaged.
+        UsageError: if there are no such views.
+        UserError: if the network cannot predict from these views, or if an image file is missing
+            or damaged.
+
+    Example:
+
+    >>> from pathlib import Path
+    >>> from resnet_keras.artefact import Description
+    >>> from resnet_keras.preprocessing import Preprocessing
+    >>> preprocessing = Preprocessing((8, 8), "stretch", 1.0, (0, 0, 0), (1, 1, 1), ("a", "b"))
+    >>> predictor = Predictor(
+    ...     Path("net.keras"),
+    ...     Description(preprocessing),
+    ...     lambda images: np.full((len(images), 2), 0.5, np.float32),
+    ...     (None, None),
+    ... )
+    >>> images = Images(np.zeros((3, 20, 20, 3), np.uint8), np.zeros(3, np.int32))
+    >>> [len(labels) for _, labels in predict_batches(predictor, images, "10crop", batch_size=2)]
+    [2, 1]
     """
     check_views(predictor, views)
     preprocessing = predictor.description.preprocessing
-    batch = batch or batch_size(preprocessing)
+    batch_size = batch_size or batch_size_for(*preprocessing.size)
     if views == "center":
-        for images, labels in evaluation_batches(source, preprocessing, batch):
-            yield np.asarray(predictor.probabilities(images)), labels
+        for batch, labels in evaluation_batches(images, preprocessing, batch_size):
+            yield np.asarray(predictor.probabilities(batch)), labels
         return
-    ask = _over_crops if views == "10crop" else _over_scales
-    cut = ten_crops if views == "10crop" else scaled
-    # Only the views are kept until a batch is full: photographs may have millions of pixels.
-    seen = (cut(image, preprocessing.size[0]) for image in originals(source))
+    predict, make_views = {
+        "10crop": (_predict_crops, ten_crops),
+        "multiscale": (_predict_scales, multiscale),
+    }[views]
+    # Photographs may have millions of pixels, so only their views are kept until a batch is full.
+    views_of_images = (make_views(image, preprocessing.size[0]) for image in decoded_images(images))
     start = 0
-    while chunk := list(itertools.islice(seen, batch)):
-        labels = source.labels[start : start + len(chunk)]
-        yield ask(predictor.probabilities, chunk), labels
+    while chunk := list(itertools.islice(views_of_images, batch_size)):
+        labels = images.labels[start : start + len(chunk)]
+        yield predict(predictor.probabilities, chunk), labels
         start += len(chunk)
 
 
 def check_views(predictor: Predictor, views: str) -> None:
-    """Says whether a network can be asked about such views.
+    """Checks that a network can predict from views of a kind.
+
+    Args:
+        predictor: the network.
+        views: `"center"`, `"10crop"` or `"multiscale"`.
 
     Raises:
-        UsageError: for views that do not exist.
-        UserError: if it cannot.
+        UsageError: if there are no such views.
+        UserError: if the network cannot predict from them.
+
+    Example:
+
+    >>> from pathlib import Path
+    >>> from resnet_keras.artefact import Description
+    >>> from resnet_keras.preprocessing import Preprocessing
+    >>> preprocessing = Preprocessing((8, 9), "stretch", 1.0, (0, 0, 0), (1, 1, 1), ("a", "b"))
+    >>> predictor = Predictor(Path("net"), Description(preprocessing), len, (8, 9))
+    >>> check_views(predictor, "center")
+    >>> check_views(predictor, "10crop")
+    Traceback (most recent call last):
+    ...
+    resnet_keras.errors.UserError: --views 10crop needs a network for square images. ...
     """
     if views not in VIEWS:
         raise unknown("views", views, VIEWS)
-    height, width = predictor.description.preprocessing.size
+    preprocessing = predictor.description.preprocessing
+    height, width = preprocessing.size
     if views != "center" and height != width:
         raise UserError(
-            f"{predictor.path} takes images of {height}x{width} pixels: {views} is for square ones"
+            f"--views {views} needs a network for square images. Received: {predictor.path}, which "
+            f"takes {height}x{width} pixels"
         )
-    if views == "multiscale" and predictor.sides != (None, None):
-        why = (
-            "it subtracts a mean of each pixel"
-            if predictor.description.preprocessing.per_pixel
-            else "it was written for one size"
+    if views == "multiscale" and predictor.input_size != (None, None):
+        reason = (
+            "subtracts a mean image" if preprocessing.per_pixel else "was built for a fixed size"
         )
         raise UserError(
-            f"{predictor.path} takes images of {height}x{width} pixels alone: {why}. multiscale "
-            "needs a network that takes any size, with a mean a channel; --views 10crop works here"
+            f"--views multiscale needs a network that takes images of any size. Received: "
+            f"{predictor.path}, which {reason} and takes only {height}x{width} pixels. "
+            "--views 10crop works with it"
         )
 
 
-def _over_crops(probabilities: Callable, chunk: list) -> np.ndarray:
-    """Averages over the crops of each image: a list of uint8 `(10, S, S, 3)`."""
-    crops = np.stack(chunk)
-    return _mean([probabilities(crops[:, view]) for view in range(crops.shape[1])])
+def _predict_crops(predict: _PredictFunction, batch: Sequence[Any]) -> np.ndarray:
+    """Averages over the crops of each image. Each element is uint8 `(10, S, S, 3)`."""
+    crops = np.stack(batch)
+    return _mean([predict(crops[:, view]) for view in range(crops.shape[1])])
 
 
-def _over_scales(probabilities: Callable, chunk: list) -> np.ndarray:
-    """Averages over the scales of each image: a list of lists of uint8 `(h, w, 3)`."""
-    return _mean([_of_any_shape(probabilities, images) for images in zip(*chunk, strict=True)])
+def _predict_scales(predict: _PredictFunction, batch: Sequence[Sequence[Any]]) -> np.ndarray:
+    """Averages over the scales of each image. Each element is a list of uint8 `(h, w, 3)`."""
+    return _mean([_predict_any_shape(predict, images) for images in zip(*batch, strict=True)])
 
 
-def _of_any_shape(probabilities, images):
-    """Asks about images of several shapes, those of one shape together."""
-    places = {}
-    for place, image in enumerate(images):
-        places.setdefault(tuple(image.shape[:2]), []).append(place)
-    found = [None] * len(images)
-    for (height, width), same in places.items():
-        many = images_at_a_time(height, width)
-        for part in (same[i : i + many] for i in range(0, len(same), many)):
-            given = probabilities(np.stack([images[place] for place in part]))
-            for place, row in zip(part, np.asarray(given), strict=True):
-                found[place] = row
-    return np.stack(found)
+def _predict_any_shape(predict: _PredictFunction, images: Sequence[Any]) -> np.ndarray:
+    """Predicts images of different shapes, uint8 `(h, w, 3)`, with one batch per shape."""
+    indices_by_shape: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
+    for index, image in enumerate(images):
+        indices_by_shape[tuple(image.shape[:2])].append(index)
+    probabilities: dict[int, np.ndarray] = {}
+    for (height, width), indices in indices_by_shape.items():
+        batch_size = batch_size_for(height, width)
+        for start in range(0, len(indices), batch_size):
+            part = indices[start : start + batch_size]
+            rows = np.asarray(predict(np.stack([images[index] for index in part])))
+            probabilities.update(zip(part, rows, strict=True))
+    return np.stack([probabilities[index] for index in range(len(images))])
 
 
-def _mean(views):
-    return np.mean(np.stack(views), axis=0, dtype=np.float64).astype(np.float32)
+def _mean(probabilities: list[np.ndarray]) -> np.ndarray:
+    return np.stack(probabilities).mean(axis=0, dtype=np.float64).astype(np.float32)

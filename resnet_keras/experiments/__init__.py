@@ -1,1 +1,1 @@
-"""The paper's comparisons: lists of recipes, and what launches them as ordinary runs."""
+"""The comparisons of the paper: lists of recipes, and a launcher that trains them."""

@@ -1,10 +1,11 @@
-"""What an experiment has still to do: its runs, by name, and how far each is."""
+"""The runs of an experiment: their names, how far each one is, and how long the rest takes."""
 
 import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from resnet_keras import accounting
 from resnet_keras.errors import UserError
@@ -12,89 +13,45 @@ from resnet_keras.experiments.catalogue import Experiment, run_name
 from resnet_keras.recipe import Recipe
 from resnet_keras.runs.config import read_recipe
 from resnet_keras.runs.folder import CONFIG, RESULT
-from resnet_keras.runs.reading import Run, read_run
+from resnet_keras.runs.run import Run, read_run
 
-# Where nothing has been measured: forward multiply-adds a second while training, of a desktop's
-# processor. A GPU does a hundred times as many.
-ASSUMED = 20e9
-# An evaluation is the forward pass alone, about a third of a training step's work.
-EVALUATION_COST = 1 / 3
-# A few steps are as fast as their tracing and their first reads.
-ENOUGH_STEPS = 100
-TEST_IMAGES = {"cifar10": 10_000, "cifar100": 10_000, "digits": 360, "imagenet2012": 50_000}
+# The state of a run whose folder belongs to another recipe.
+OTHER_RECIPE = "other recipe"
 
-
-@dataclass(frozen=True)
-class Estimate:
-    """Seconds of work left, and what that rests on."""
-
-    seconds: float
-    basis: str
-
-
-def estimate(recipe: Recipe, steps_done: int, measured: Sequence[Run]) -> Estimate:
-    """Estimates the rest of a run.
-
-    The measured run whose cost an image is nearest lends its images a second, scaled by
-    multiply-adds; of several the first. Those of a few steps do not count, and runs with the same
-    precision come first, if one is asked for.
-
-    Args:
-        recipe: of the run.
-        steps_done: steps that are behind it.
-        measured: other runs, with at least one row each.
-    """
-    cost = multiply_adds(recipe)
-    known = [
-        run
-        for run in measured
-        if run.step >= ENOUGH_STEPS and run.metrics["images_per_second"].max() > 0
-    ]
-    same = [run for run in known if run.recipe.precision == recipe.precision]
-    if recipe.precision != "auto" and same:
-        known = same
-    if known:
-        near = min(known, key=lambda run: abs(math.log(multiply_adds(run.recipe) / cost)))
-        pace = float(near.metrics["images_per_second"].median())
-        images_per_second = pace * multiply_adds(near.recipe) / cost
-        basis = (
-            f"{near.name}: {pace:,.0f} images/s in {near.recipe.precision} on {near.device}, "
-            "scaled by multiply-adds"
-        )
-    else:
-        images_per_second = ASSUMED / cost
-        basis = (
-            f"no run has been measured yet: assumed {ASSUMED / 1e9:.0f}G forward multiply-adds a "
-            "second, a desktop's processor; a GPU may be a hundred times faster"
-        )
-    left = max(0, recipe.steps - steps_done)
-    images = left * recipe.batch_size
-    images += EVALUATION_COST * TEST_IMAGES.get(recipe.dataset, 10_000) * left / recipe.eval_every
-    return Estimate(images / images_per_second, basis)
-
-
-def multiply_adds(recipe: Recipe) -> int:
-    """Returns the forward multiply-adds of one image of the recipe's data set."""
-    small = recipe.dataset in ("cifar10", "cifar100", "digits")
-    side = recipe.image_size or (32 if small else recipe.architecture.image_size)
-    layers = accounting.layers(recipe.architecture, image_size=side)
-    return accounting.totals(layers).multiply_adds
-
-
-OTHER = "other recipe"
+# The speed to assume if no run has been measured: that of the processor of a desktop computer. A
+# GPU is about a hundred times as fast.
+ASSUMED_MULTIPLY_ADDS_PER_SECOND = 20e9
+# The cost of an image in evaluation relative to training: the forward pass is about a third.
+_EVALUATION_COST = 1 / 3
+# In runs of fewer steps, tracing and the first reads dominate the measured speed.
+_MIN_MEASURED_STEPS = 100
+_TEST_IMAGES = {"cifar10": 10_000, "cifar100": 10_000, "digits": 360, "imagenet2012": 50_000}
 
 
 @dataclass(frozen=True)
-class Planned:
-    """A run to make.
+class PlannedRun:
+    """A run of an experiment.
 
     Attributes:
-        name: of its folder and of its export.
-        recipe: what it computes.
+        name: the name of the run folder and of the export.
+        recipe: what the run computes.
     """
 
     name: str
     recipe: Recipe
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An estimate of the time that a run still takes.
+
+    Attributes:
+        seconds: the remaining wall time.
+        basis: what the estimate is based on, in words.
+    """
+
+    seconds: float
+    basis: str
 
 
 def plan(
@@ -102,51 +59,95 @@ def plan(
     seeds: int = 1,
     scale: float = 1.0,
     only: tuple[str, ...] = (),
-    **given,
-) -> list[Planned]:
-    """Returns the runs of an experiment, each once; arguments and errors as of
-    `Experiment.recipes`."""
-    planned = [
-        Planned(run_name(recipe, scale, given.get("precision"), tag), recipe)
-        for tag, recipe in experiment.members(seeds, scale, only, **given)
+    **given: Any,
+) -> list[PlannedRun]:
+    """Returns the runs of an experiment, each one once.
+
+    Args:
+        experiment: the experiment.
+        seeds: runs per network.
+        scale: the length of the schedule relative to the recipe's.
+        only: the networks to train; see `Experiment.tagged_recipes`.
+        **given: values that replace those of the recipe.
+
+    Raises:
+        UsageError: if `only` names a network that is not part of the experiment, or if a value is
+            not allowed.
+
+    Example:
+
+    >>> from resnet_keras.experiments.catalogue import get_experiment
+    >>> [run.name for run in plan(get_experiment("options"))]
+    ['resnet20-A-seed0', 'resnet20-B-seed0', 'resnet20-C-seed0']
+    """
+    runs = [
+        PlannedRun(run_name(recipe, scale, given.get("precision"), tag), recipe)
+        for tag, recipe in experiment.tagged_recipes(seeds, scale, only, **given)
     ]
-    # An ensemble's second network of one kind is what a second seed of the first would be.
-    return list({one.name: one for one in planned}.values())
+    # In an ensemble, the second network of a kind equals the first one with the next seed.
+    return list({run.name: run for run in runs}.values())
 
 
-def is_done(planned: Planned, runs_dir: Path) -> bool:
-    """Whether the run is complete: this one, not one of another recipe under its name."""
-    folder = Path(runs_dir) / planned.name
-    return (folder / RESULT).is_file() and not is_other(planned, runs_dir)
+def is_complete(run: PlannedRun, runs_dir: Path | str) -> bool:
+    """Returns whether a run is complete, and its folder does not belong to another recipe.
+
+    Args:
+        run: the run.
+        runs_dir: the folder that holds run folders.
+
+    Example:
+
+    >>> is_complete(PlannedRun("resnet20-A-seed0", Recipe("resnet20")), "runs")
+    False
+    """
+    return (Path(runs_dir) / run.name / RESULT).is_file() and not has_other_recipe(run, runs_dir)
 
 
-def is_other(planned: Planned, runs_dir: Path) -> bool:
-    """Whether another recipe has the run's folder, as after `train.py --steps 400` by hand."""
-    path = Path(runs_dir) / planned.name / CONFIG
+def has_other_recipe(run: PlannedRun, runs_dir: Path | str) -> bool:
+    """Returns whether the run folder belongs to another recipe, as after `train.py --steps 400`.
+
+    Values that a recipe leaves to the data set or the hardware, such as `precision="auto"`, may
+    have been filled in.
+
+    Args:
+        run: the run.
+        runs_dir: the folder that holds run folders.
+
+    Example:
+
+    >>> has_other_recipe(PlannedRun("resnet20-A-seed0", Recipe("resnet20")), "runs")
+    False
+    """
+    path = Path(runs_dir) / run.name / CONFIG
     if not path.is_file():
         return False
     try:
-        made = dataclasses.asdict(read_recipe(path))
+        found = dataclasses.asdict(read_recipe(path))
     except UserError:
         return True
     return any(
-        value != made[name] and not _is_open(name, value)
-        for name, value in dataclasses.asdict(planned.recipe).items()
+        value != found[name] and not _is_unresolved(name, value)
+        for name, value in dataclasses.asdict(run.recipe).items()
     )
 
 
-def _is_open(name, value):
-    """Whether a recipe leaves a value to data set and machine; the run then writes it down."""
-    return value in (None, "auto") or (name == "devices" and value == 0)
+def steps_done(run: PlannedRun, runs_dir: Path | str) -> int | None:
+    """Returns the step of the last row of `metrics.csv`, or `None` if the run has not started.
 
+    Args:
+        run: the run.
+        runs_dir: the folder that holds run folders.
 
-def steps_done(planned: Planned, runs_dir: Path) -> int | None:
-    """Returns the steps of the run that have been measured; `None` if it has not begun."""
-    folder = Path(runs_dir) / planned.name
-    if is_other(planned, runs_dir):
+    Example:
+
+    >>> steps_done(PlannedRun("resnet20-A-seed0", Recipe("resnet20")), "runs") is None
+    True
+    """
+    folder = Path(runs_dir) / run.name
+    if has_other_recipe(run, runs_dir):
         return None
     if (folder / RESULT).is_file():
-        return planned.recipe.steps
+        return run.recipe.steps
     if not (folder / CONFIG).is_file():
         return None
     try:
@@ -155,12 +156,91 @@ def steps_done(planned: Planned, runs_dir: Path) -> int | None:
         return 0
 
 
-def state(planned: Planned, runs_dir: Path) -> str:
-    """Returns how far the run is, in words: `done`, `at step 2,400`, `not started`; or `OTHER`, if
-    another recipe has its folder."""
-    if is_other(planned, runs_dir):
-        return OTHER
-    if (Path(runs_dir) / planned.name / RESULT).is_file():
+def state(run: PlannedRun, runs_dir: Path | str) -> str:
+    """Returns how far a run is: `"done"`, `"at step 2,400"`, `"not started"` or `OTHER_RECIPE`.
+
+    Args:
+        run: the run.
+        runs_dir: the folder that holds run folders.
+
+    Example:
+
+    >>> state(PlannedRun("resnet20-A-seed0", Recipe("resnet20")), "runs")
+    'not started'
+    """
+    if has_other_recipe(run, runs_dir):
+        return OTHER_RECIPE
+    if (Path(runs_dir) / run.name / RESULT).is_file():
         return "done"
-    steps = steps_done(planned, runs_dir)
+    steps = steps_done(run, runs_dir)
     return "not started" if steps is None else f"at step {steps:,}"
+
+
+def estimate(recipe: Recipe, steps_done: int, measured: Sequence[Run]) -> Estimate:
+    """Estimates how long the rest of a run takes.
+
+    The estimate scales the images per second of a measured run by multiply-adds. It uses the run
+    whose cost per image is closest; among equals the first. Runs with the same precision are
+    preferred if the recipe sets one.
+
+    Args:
+        recipe: the recipe of the run.
+        steps_done: the number of steps that are done.
+        measured: other runs, with at least one row each. Very short runs are ignored.
+
+    Example:
+
+    >>> estimate(Recipe("resnet20"), steps_done=64_000, measured=[]).seconds
+    0.0
+    """
+    cost = multiply_adds(recipe)
+    usable = [
+        run
+        for run in measured
+        if run.step >= _MIN_MEASURED_STEPS and run.metrics["images_per_second"].max() > 0
+    ]
+    same_precision = [run for run in usable if run.recipe.precision == recipe.precision]
+    if recipe.precision != "auto" and same_precision:
+        usable = same_precision
+    if usable:
+        nearest = min(usable, key=lambda run: abs(math.log(multiply_adds(run.recipe) / cost)))
+        speed = float(nearest.metrics["images_per_second"].median())
+        images_per_second = speed * multiply_adds(nearest.recipe) / cost
+        basis = (
+            f"{nearest.name}: {speed:,.0f} images/s in {nearest.recipe.precision} on "
+            f"{nearest.device}, scaled by multiply-adds"
+        )
+    else:
+        images_per_second = ASSUMED_MULTIPLY_ADDS_PER_SECOND / cost
+        basis = (
+            "no run has been measured yet; assuming "
+            f"{ASSUMED_MULTIPLY_ADDS_PER_SECOND / 1e9:.0f}G forward multiply-adds per second, the "
+            "speed of a desktop processor. A GPU may be a hundred times as fast"
+        )
+    steps = max(0, recipe.steps - steps_done)
+    test_images = _TEST_IMAGES.get(recipe.dataset, 10_000)
+    evaluated = test_images * steps / recipe.eval_every
+    images = steps * recipe.batch_size + _EVALUATION_COST * evaluated
+    return Estimate(images / images_per_second, basis)
+
+
+def multiply_adds(recipe: Recipe) -> int:
+    """Returns the multiply-adds of a forward pass with one image of the recipe's data set.
+
+    Args:
+        recipe: the recipe.
+
+    Example:
+
+    >>> multiply_adds(Recipe("resnet20"))
+    40551040
+    """
+    is_small = recipe.dataset in ("cifar10", "cifar100", "digits")
+    image_size = recipe.image_size or (32 if is_small else recipe.architecture.image_size)
+    layers = accounting.layers(recipe.architecture, image_size=image_size)
+    return accounting.totals(layers).multiply_adds
+
+
+def _is_unresolved(name: str, value: Any) -> bool:
+    """Returns whether a run fills the value in; see `training.resolve`."""
+    return value in (None, "auto") or (name == "devices" and value == 0)

@@ -1,36 +1,35 @@
-"""Launches runs, each an ordinary `train` in a process of its own."""
+"""Launches the runs of an experiment: each one is a `train` command in its own process."""
 
 import contextlib
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from resnet_keras import subprocesses
+from resnet_keras.cpu import available_cores
 from resnet_keras.errors import UserError
-from resnet_keras.experiments.plan import Planned, is_done
-from resnet_keras.files import make_folder, written_whole
+from resnet_keras.experiments.plan import PlannedRun, is_complete
+from resnet_keras.files import atomic_write, make_folder
+from resnet_keras.processes import SIGNALS, SignalHandlers, child_environment
 
-LOG_LINES = 3
+_LOG_LINES = 3
 _POLL_SECONDS = 0.1
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-# Statuses with which `train` says that a signal stopped it and a checkpoint was saved.
-_INTERRUPTED = tuple(status for n in _SIGNALS for status in (128 + n, -n))
+# The exit statuses of a `train` that a signal interrupted, after it saved a checkpoint.
+_INTERRUPTED = tuple(status for number in SIGNALS for status in (128 + number, -number))
 
 
 @dataclass(frozen=True)
 class ExperimentOptions:
-    """Where runs read and write.
+    """Where the runs of an experiment read and write.
 
     Attributes:
-        runs_dir: the folder of run folders. Beside each lies its log, `<name>.log`, and the
-            recipe it is launched with, `<name>.recipe.json`; the exports are in `exports/`.
-        data_dir: where the data set is; `None` looks in the usual places.
+        runs_dir: the folder that holds run folders. It also holds, for each run, the output
+            (`<name>.log`) and the recipe that it is launched with (`<name>.recipe.json`), and the
+            exports in `exports/`.
+        data_dir: the folder of the data set; `None` searches the usual places.
     """
 
     runs_dir: Path
@@ -38,14 +37,14 @@ class ExperimentOptions:
 
 
 @dataclass
-class Outcome:
-    """How a series of runs ended; names of runs in each list.
+class LaunchResult:
+    """How a series of runs ended.
 
     Attributes:
-        done: complete now, those that already were included.
-        failed: name and the last lines of its log.
-        interrupted: stopped by a signal, to be taken up again.
-        stopped_by: the signal that we were sent, if any.
+        done: the names of the runs that are complete, also of those that were complete before.
+        failed: the names of the runs that failed, each with the last lines of its output.
+        interrupted: the names of the runs that a signal interrupted. They can be resumed.
+        stopped_by: the number of the signal that interrupted the series, if one did.
     """
 
     done: list[str] = field(default_factory=list)
@@ -54,142 +53,189 @@ class Outcome:
     stopped_by: int | None = None
 
 
-def command(planned: Planned, places: ExperimentOptions) -> list[str]:
-    """Returns the command line of one run."""
+def command(run: PlannedRun, options: ExperimentOptions) -> list[str]:
+    """Returns the command line of a run.
+
+    Args:
+        run: the run.
+        options: where it reads and writes.
+
+    Example:
+
+    >>> from resnet_keras.recipe import Recipe
+    >>> run = PlannedRun("resnet20-A-seed0", Recipe("resnet20"))
+    >>> command(run, ExperimentOptions(Path("runs")))[3:6]
+    ['train', '--config', 'runs/resnet20-A-seed0.recipe.json']
+    """
     words = [
         sys.executable, "-m", "resnet_keras", "train",
-        "--config", str(_recipe_file(planned, places)),
-        "--name", planned.name,
-        "--runs-dir", str(places.runs_dir),
-        "--export-dir", str(Path(places.runs_dir) / "exports"),
+        "--config", str(_recipe_file(run, options)),
+        "--name", run.name,
+        "--runs-dir", str(options.runs_dir),
+        "--export-dir", str(Path(options.runs_dir) / "exports"),
     ]  # fmt: skip
-    return words + (["--data-dir", str(places.data_dir)] if places.data_dir else [])
+    return words + (["--data-dir", str(options.data_dir)] if options.data_dir else [])
 
 
 def launch(
-    planned: Sequence[Planned],
-    places: ExperimentOptions,
+    runs: Sequence[PlannedRun],
+    options: ExperimentOptions,
     jobs: int = 1,
-    say: Callable[[str], None] = print,
-) -> Outcome:
-    """Makes all runs that are not complete, `jobs` at a time.
+    log: Callable[[str], None] = print,
+) -> LaunchResult:
+    """Trains all runs that are not complete yet.
 
-    A run that fails does not keep the rest from being run. SIGINT and SIGTERM are passed on to
-    the runs, which save a checkpoint and exit; then this returns. The same call goes on.
+    If a run fails, the others are trained all the same. SIGINT and SIGTERM are passed on to the
+    runs, which save a checkpoint and exit; then this function returns. Called again, it resumes.
+
+    Args:
+        runs: the runs, in the order in which to start them.
+        options: where they read and write.
+        jobs: how many runs to train at the same time.
+        log: is called with each line that describes the progress.
 
     Raises:
-        UserError: if the folder of runs cannot be written.
+        UserError: if the folder of the runs cannot be written to.
+
+    Example:
+
+    >>> launch([], ExperimentOptions(Path("runs"))).done
+    []
     """
-    make_folder(Path(places.runs_dir))
-    outcome, waiting, running = Outcome(), [], []
-    for one in planned:
-        if is_done(one, places.runs_dir):
-            outcome.done.append(one.name)
-            say(f"{one.name}: already done")
+    make_folder(Path(options.runs_dir))
+    result = LaunchResult()
+    waiting: list[PlannedRun] = []
+    running: list[_RunProcess] = []
+    for run in runs:
+        if is_complete(run, options.runs_dir):
+            result.done.append(run.name)
+            log(f"{run.name}: already done")
         else:
-            waiting.append(one)
-    with _signals() as received:
+            waiting.append(run)
+    with _collected_signals() as received:
         while waiting or running:
             while waiting and len(running) < jobs and not received:
-                one = waiting.pop(0)
+                run = waiting.pop(0)
                 try:
-                    running.append(_Child(one, places, jobs, say))
+                    running.append(_RunProcess(run, options, jobs, log))
                 except UserError as error:
-                    # Those that run are not left alone because one cannot start.
-                    outcome.failed.append((one.name, str(error)))
-                    say(f"{one.name}: FAILED to start: {error}")
-            for child in list(running):
-                subprocesses.pass_on(received)
-                if subprocesses.process.poll() is not None:
-                    running.remove(child)
-                    subprocesses.close(outcome)
+                    # The runs in progress continue although this one cannot start.
+                    result.failed.append((run.name, str(error)))
+                    log(f"{run.name}: FAILED to start: {error}")
+            for process in list(running):
+                process.pass_on(received)
+                if process.has_ended():
+                    running.remove(process)
+                    process.add_to(result)
             if received and not running:
                 break
             time.sleep(_POLL_SECONDS)
-        outcome.stopped_by = received[0] if received else None
-    return outcome
+        result.stopped_by = received[0] if received else None
+    return result
 
 
-class _Child:
-    """One run's process."""
+class _RunProcess:
+    """The process of a run.
 
-    def __init__(self, planned, places, jobs, say):
-        self.planned, self.places, self.say = planned, places, say
-        self.passed_on = 0
-        with written_whole(_recipe_file(planned, places)) as beside:
-            beside.write_text(json.dumps(planned.recipe.to_json(), indent=1) + "\n", "utf-8")
-        self.log = Path(places.runs_dir) / f"{planned.name}.log"
+    Args:
+        run: the run to start.
+        options: where it reads and writes.
+        jobs: how many runs are trained at the same time.
+        log: is called with each line that describes the progress.
+
+    Raises:
+        UserError: if its output or its recipe cannot be written.
+    """
+
+    def __init__(
+        self, run: PlannedRun, options: ExperimentOptions, jobs: int, log: Callable[[str], None]
+    ) -> None:
+        self._run, self._options, self._log = run, options, log
+        self._signals_passed_on = 0
+        with atomic_write(_recipe_file(run, options)) as temporary:
+            temporary.write_text(json.dumps(run.recipe.to_json(), indent=1) + "\n", "utf-8")
+        self._output = Path(options.runs_dir) / f"{run.name}.log"
         try:
-            with open(self.log, "ab") as log:
-                self.log_start = log.tell()
-                # A session of its own: Ctrl-C reaches it through us, once.
-                self.process = subprocess.Popen(
-                    command(planned, places), stdin=subprocess.DEVNULL, stdout=log,
-                    stderr=subprocess.STDOUT, env=_environment(jobs), start_new_session=True,
-                )  # fmt: skip
+            with open(self._output, "ab") as output:
+                self._output_start = output.tell()
+                # In its own session, so that Ctrl-C reaches it only once, through `pass_on`.
+                self._process = subprocess.Popen(
+                    command(run, options),
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env=_environment(jobs),
+                    start_new_session=True,
+                )
         except OSError as error:
-            raise UserError(f"cannot write {self.log}: {error.strerror or error}") from error
-        say(f"{planned.name}: started ({planned.recipe.steps:,} steps); log: {self.log}")
+            raise UserError(f"cannot write {self._output}: {error.strerror or error}") from error
+        log(f"{run.name}: started ({run.recipe.steps:,} steps); log: {self._output}")
 
-    def pass_on(self, received):
-        for number in received[self.passed_on :]:
+    def has_ended(self) -> bool:
+        """Returns whether the process has ended."""
+        return self._process.poll() is not None
+
+    def pass_on(self, received: list[int]) -> None:
+        """Sends those signals to the process that it has not been sent yet.
+
+        Args:
+            received: the numbers of all signals received so far.
+        """
+        for number in received[self._signals_passed_on :]:
             with contextlib.suppress(ProcessLookupError):
-                self.process.send_signal(number)
-        self.passed_on = len(received)
+                self._process.send_signal(number)
+        self._signals_passed_on = len(received)
 
-    def close(self, outcome):
-        """Files the run under how it ended."""
-        name, status = self.planned.name, self.process.returncode
-        if status == 0 and is_done(self.planned, self.places.runs_dir):
-            outcome.done.append(name)
-            self.say(f"{name}: done, {' '.join(self._last_lines(1))}")
+    def add_to(self, result: LaunchResult) -> None:
+        """Adds the run, which has ended, to a result.
+
+        Args:
+            result: how the series of runs ended.
+        """
+        name, status = self._run.name, self._process.returncode
+        if status == 0 and is_complete(self._run, self._options.runs_dir):
+            result.done.append(name)
+            self._log(f"{name}: done, {' '.join(self._last_lines(1))}")
         elif status in _INTERRUPTED:
-            outcome.interrupted.append(name)
-            self.say(f"{name}: interrupted; the same command goes on from its last checkpoint")
+            result.interrupted.append(name)
+            self._log(f"{name}: interrupted. The same command resumes from its last checkpoint")
         else:
-            lines = " | ".join(self._last_lines(LOG_LINES)) or "it wrote nothing"
-            how = f"signal {-status}" if status < 0 else f"status {status}"
-            outcome.failed.append((name, lines))
-            self.say(f"{name}: FAILED with {how}: {lines} (log: {self.log})")
+            lines = " | ".join(self._last_lines(_LOG_LINES)) or "it printed nothing"
+            cause = f"signal {-status}" if status < 0 else f"status {status}"
+            result.failed.append((name, lines))
+            self._log(f"{name}: FAILED with {cause}: {lines} (log: {self._output})")
 
-    def _last_lines(self, count):
-        with open(self.log, "rb") as log:
-            log.seek(self.log_start)
-            text = log.read().decode("utf-8", errors="replace")
+    def _last_lines(self, count: int) -> list[str]:
+        with open(self._output, "rb") as output:
+            output.seek(self._output_start)
+            text = output.read().decode("utf-8", errors="replace")
         return [line.strip() for line in text.splitlines() if line.strip()][-count:]
 
 
 @contextlib.contextmanager
-def _signals():
-    """Collects the numbers of signals instead of dying of them."""
-    received = []
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
-    for number in _SIGNALS:
-        signal.signal(number, lambda number, frame: received.append(int(number)))
+def _collected_signals() -> Iterator[list[int]]:
+    """Collects the numbers of signals in a list instead of ending the process."""
+    received: list[int] = []
+    handlers = SignalHandlers(lambda number, frame: received.append(int(number)))
+    handlers.install()
     try:
         yield received
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        handlers.restore()
 
 
-def _recipe_file(planned, places):
-    return Path(places.runs_dir) / f"{planned.name}.recipe.json"
+def _recipe_file(run: PlannedRun, options: ExperimentOptions) -> Path:
+    return Path(options.runs_dir) / f"{run.name}.recipe.json"
 
 
-def _environment(jobs):
-    environment = subprocesses.environment()
+def _environment(jobs: int) -> dict[str, str]:
+    environment = child_environment()
     if jobs > 1:
-        # The first run takes all of a GPU's memory otherwise, and the second finds none.
+        # Otherwise the first run would reserve all memory of the GPU.
         environment.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
         environment.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-        # And each would start a thread a core: they would wait for each other.
-        threads = str(max(1, _cores() // jobs))
+        # Otherwise each run would start one thread per core and slow the others down.
+        threads = str(max(1, available_cores() // jobs))
         for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
             environment.setdefault(name, threads)
     return environment
-
-
-def _cores():
-    """Returns how many cores this process may use, where the system tells."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

@@ -1,1 +1,1 @@
-"""Export: from a trained network to a SavedModel that any TensorFlow can run."""
+"""Export of trained networks: the SavedModel, its model card and its warm-up requests."""

@@ -1,17 +1,17 @@
-"""Folds batch normalization into the convolutions before it: the deployment graph.
+"""Folds batch normalization into convolutions to build the network that is deployed.
 
-After training, normalization is an affine map a channel, gamma * (x - mean) / sqrt(variance +
-epsilon) + beta, and so is what a convolution with a bias does. One convolution does both.
+After training, batch normalization is an affine map per channel, gamma * (x - mean) /
+sqrt(variance + epsilon) + beta. A convolution with a bias can compute it at no extra cost.
 """
 
 from collections import Counter
+from typing import Any
 
 import keras
 import numpy as np
 
+from resnet_keras.architectures import CLASSIFIER
 from resnet_keras.models.build import allow_deep_networks
-
-SERVING_PRECISIONS = ("float32", "bfloat16")
 
 
 def deployment_model(
@@ -20,23 +20,31 @@ def deployment_model(
     """Returns a copy of a network for inference.
 
     Args:
-        model: from preprocessed images to logits; it is left as it is.
-        fold: whether each batch normalization right behind a convolution disappears into it.
-        precision: of weights and activations: `"float32"`, whatever it was trained in, or
-            `"bfloat16"`. Layers that are float32 under mixed precision (the classifier) stay so.
+        model: takes preprocessed images and returns logits. It is not changed.
+        fold: whether to fold each batch normalization that directly follows a convolution.
+        precision: of weights and activations, `"float32"` or `"bfloat16"`, whatever the network
+            was trained in. Layers that are float32 under mixed precision (the classifier) remain
+            float32.
 
     Returns:
-        A model of the same inputs and outputs. Folded in float32 its probabilities are within
-        1e-5 of the original's in float32; the folding itself is computed in float64. A network
-        trained in mixed bfloat16 is served in float32, more exactly than it was trained: its own
-        answers differ from the export's by bfloat16's rounding.
+        A model with the same inputs and outputs. If it is folded in float32, its probabilities
+        are within 1e-5 of those of the original in float32; the folding itself is computed in
+        float64. If the original was trained in mixed bfloat16, the two differ by the rounding of
+        bfloat16, and the float32 copy is the more accurate one.
+
+    Example:
+
+    >>> from resnet_keras.models.build import build
+    >>> model = build("resnet8", input_shape=(8, 8, 3))
+    >>> len(model.weights), len(deployment_model(model).weights)
+    (37, 16)
     """
     allow_deep_networks()
-    folded = _foldable(model) if fold else {}
-    gone = {norm.name for norm in folded.values()}
+    folded = _foldable_norms(model) if fold else {}
+    removed = {norm.name for norm in folded.values()}
 
-    def clone(layer):
-        if layer.name in gone:
+    def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
+        if layer.name in removed:
             return keras.layers.Identity(name=layer.name)
         config = layer.get_config()
         if layer.name in folded:
@@ -44,9 +52,9 @@ def deployment_model(
         config["dtype"] = "float32" if _stays_float32(layer) else precision
         return layer.__class__.from_config(config)
 
-    def call(layer, *args, **kwargs):
-        # An Identity would be left in the graph, and its `mask` argument in the way.
-        return args[0] if layer.name in gone else layer(*args, **kwargs)
+    def call(layer: keras.layers.Layer, *args: Any, **kwargs: Any) -> Any:
+        # Calling the Identity would leave it in the graph, and it takes no `mask`.
+        return args[0] if layer.name in removed else layer(*args, **kwargs)
 
     copy = keras.models.clone_model(model, clone_function=clone, call_function=call)
     for layer in (layer for layer in copy.layers if layer.weights):
@@ -58,37 +66,35 @@ def deployment_model(
     return copy
 
 
-def _stays_float32(layer):
-    return layer.dtype_policy.compute_dtype == "float32" and layer.name in ("pool", "logits")
+def _stays_float32(layer: keras.layers.Layer) -> bool:
+    return layer.dtype_policy.compute_dtype == "float32" and layer.name in ("pool", CLASSIFIER)
 
 
-def _foldable(model):
-    """Returns, by a convolution's name, the normalization that alone reads its output."""
-    readers = Counter(id(tensor) for layer in model.layers for tensor in _inputs(layer))
-    found = {}
+def _foldable_norms(model: keras.Model) -> dict[str, keras.layers.Layer]:
+    """Returns, by name of a convolution, the batch normalization that alone uses its output."""
+    uses = Counter(id(tensor) for layer in model.layers for tensor in _inputs(layer))
+    norms = {}
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
-            tensor = layer.input
-            before = tensor._keras_history.operation
-            if isinstance(before, keras.layers.Conv2D) and readers[id(tensor)] == 1:
-                found[before.name] = layer
-    return found
+            previous = layer.input._keras_history.operation
+            if isinstance(previous, keras.layers.Conv2D) and uses[id(layer.input)] == 1:
+                norms[previous.name] = layer
+    return norms
 
 
-def _inputs(layer):
+def _inputs(layer: keras.layers.Layer) -> list[Any]:
     if isinstance(layer, keras.layers.InputLayer):
         return []
     return layer.input if isinstance(layer.input, list) else [layer.input]
 
 
-def _folded_weights(convolution, norm):
-    """Returns kernel `(h, w, in, out)` and bias `(out,)` of both together."""
+def _folded_weights(convolution: keras.layers.Layer, norm: keras.layers.Layer) -> list[np.ndarray]:
+    """Returns the kernel `(h, w, in, out)` and the bias `(out,)` of both layers together."""
 
-    def value(variable, absent):
-        return absent if variable is None else np.asarray(variable, np.float64)
+    def value(variable: Any, default: float | None = None) -> Any:
+        return default if variable is None else np.asarray(variable, np.float64)
 
-    variance = value(norm.moving_variance, None)
-    factor = value(norm.gamma, 1.0) / np.sqrt(variance + norm.epsilon)
+    factor = value(norm.gamma, 1.0) / np.sqrt(value(norm.moving_variance) + norm.epsilon)
     bias = value(convolution.bias, 0.0) if convolution.use_bias else 0.0
-    bias = (bias - value(norm.moving_mean, None)) * factor + value(norm.beta, 0.0)
-    return [value(convolution.kernel, None) * factor, bias]
+    bias = (bias - value(norm.moving_mean)) * factor + value(norm.beta, 0.0)
+    return [value(convolution.kernel) * factor, bias]

@@ -1,18 +1,17 @@
-"""`model_card.json`: what a SavedModel says of itself to people and programs."""
+"""`model_card.json`: the description of a SavedModel for people and programs."""
 
-import json
 import math
 from pathlib import Path
+from typing import Any
 
 import keras
 
 from resnet_keras.artefact import CARD_FILE, EXTRA_FOLDER, Description
-from resnet_keras.errors import UserError
-from resnet_keras.files import written_whole
+from resnet_keras.files import read_json, write_json
 from resnet_keras.recipe import Recipe
 from resnet_keras.runs import provenance
 
-# In every card, null where it is not known (an imported network has no recipe).
+# Every card has these keys. Values that are not known are null: an imported network has no recipe.
 KEYS = (
     "name",
     "arch",
@@ -31,8 +30,24 @@ KEYS = (
 )
 
 
-def model_card(name: str, recipe: Recipe, model: keras.Model) -> dict:
-    """Returns the card that goes with the network; see `resnet_keras.artefact.Description`."""
+def model_card(name: str, recipe: Recipe, model: keras.Model) -> dict[str, Any]:
+    """Returns the card of a network that has been trained.
+
+    Args:
+        name: the name of its exports.
+        recipe: what it was trained with.
+        model: the network.
+
+    Returns:
+        A JSON object; see `resnet_keras.artefact.Description`.
+
+    Example:
+
+    >>> from resnet_keras.models.build import build
+    >>> card = model_card("net", Recipe(arch="resnet8"), build("resnet8"))
+    >>> card["arch"], card["dataset"], card["parameters"]
+    ('resnet8', 'cifar10', 75290)
+    """
     architecture = recipe.architecture
     return {
         "name": name,
@@ -40,40 +55,56 @@ def model_card(name: str, recipe: Recipe, model: keras.Model) -> dict:
         "option": architecture.option,
         "projection": architecture.projection,
         "dataset": recipe.dataset,
-        "parameters": parameters(model),
+        "parameters": count_parameters(model),
         "precision": recipe.precision,
         "recipe": recipe.to_json(),
-        **provenance.made_with(keras.backend.backend()),
+        **provenance.collect(keras.backend.backend()),
     }
 
 
-def parameters(model: keras.Model) -> int:
-    """Returns the number of trainable parameters, of frozen layers too."""
+def count_parameters(model: keras.Model) -> int:
+    """Returns the number of trainable parameters, including those of frozen layers.
+
+    Example:
+
+    >>> count_parameters(keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]))
+    8
+    """
     averages = ("moving_mean", "moving_variance")
     return sum(
         math.prod(variable.shape) for variable in model.weights if variable.name not in averages
     )
 
 
-def complete_card(description: Description, fold: bool, precision: str) -> dict:
-    """Returns the card of an export: all of `KEYS`, and whatever else the network's card has.
-
-    `test_error` is null until `record_test_error`: it is measured on the export itself.
+def export_card(description: Description, fold: bool, precision: str) -> dict[str, Any]:
+    """Returns the card of an export.
 
     Args:
         description: of the network.
         fold: whether batch normalization was folded.
         precision: of the exported weights and activations.
+
+    Returns:
+        A JSON object with all of `KEYS` and whatever else the network's card contains.
+        `test_error` is null until `record_test_error`, because it is measured on the export.
+
+    Example:
+
+    >>> from resnet_keras.preprocessing import Preprocessing
+    >>> preprocessing = Preprocessing((8, 8), "stretch", 1.0, (0, 0, 0), (1, 1, 1), ("a", "b"))
+    >>> card = export_card(Description(preprocessing, {"arch": "resnet8"}), True, "float32")
+    >>> card["arch"], card["class_names"], card["test_error"]
+    ('resnet8', ['a', 'b'], None)
     """
-    known = {
+    values = {
         **description.card,
         "name": description.name,
         "class_names": list(description.preprocessing.class_names),
         "serving": {"folded": fold, "precision": precision},
         "test_error": None,
     }
-    rest = {key: value for key, value in known.items() if key not in KEYS}
-    return {**{key: known.get(key) for key in KEYS}, **rest}
+    others = {key: value for key, value in values.items() if key not in KEYS}
+    return {**{key: values.get(key) for key in KEYS}, **others}
 
 
 def record_test_error(
@@ -83,30 +114,34 @@ def record_test_error(
     examples: int | None = None,
     dataset: str | None = None,
 ) -> None:
-    """Writes what an export was measured at into its card, which is replaced as a whole.
+    """Writes the test error of an export into its card.
 
     Args:
-        version_folder: the SavedModel's, such as `saved_models/resnet32-A/1`.
+        version_folder: the folder of the SavedModel, such as `saved_models/resnet32-A/1`.
         error: top-1 error in percent.
         top5_error: in percent.
-        examples: how many test images it was measured on.
-        dataset: what they are of; `None` for the data set of the card.
+        examples: number of test images.
+        dataset: the data set of the test images; `None` for that of the card.
 
     Raises:
-        UserError: if there is no card, it is damaged, or it cannot be written.
+        UserError: if there is no card, or it is damaged or cannot be written.
+
+    Example:
+
+    >>> path = Path("net/1/assets.extra/model_card.json")
+    >>> path.parent.mkdir(parents=True)
+    >>> write_json(path, {"dataset": "cifar10"})
+    >>> record_test_error("net/1", 8.75, examples=10_000)
+    >>> test_error = read_json(path)["test_error"]
+    >>> test_error["top1_percent"], test_error["dataset"]
+    (8.75, 'cifar10')
     """
     path = Path(version_folder, EXTRA_FOLDER, CARD_FILE)
-    try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as problem:
-        raise UserError(f"cannot read {path}: {problem}") from problem
-    if not isinstance(card, dict):
-        raise UserError(f"cannot read {path}: it holds no JSON object")
+    card = read_json(path)
     card["test_error"] = {
         "top1_percent": round(float(error), 4),
         "top5_percent": None if top5_error is None else round(float(top5_error), 4),
         "examples": examples,
         "dataset": dataset or card.get("dataset"),
     }
-    with written_whole(path) as beside:
-        beside.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    write_json(path, card)

@@ -1,4 +1,4 @@
-"""Writes `saved_models/<name>/<version>/`, which TF Serving loads as it is."""
+"""Writes `saved_models/<name>/<version>/`, which TensorFlow Serving can load."""
 
 import json
 import subprocess
@@ -6,20 +6,23 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from resnet_keras import subprocesses
 from resnet_keras.artefact import CARD_FILE, EXTRA_FOLDER, PREPROCESSING_FILE, Description
-from resnet_keras.errors import UserError
+from resnet_keras.artefact_paths import Format, resolve_artefact, version_number
+from resnet_keras.errors import UserError, first_line
+from resnet_keras.evaluation.predictors import accepted_size
 from resnet_keras.export.fold import deployment_model
-from resnet_keras.export.model_card import complete_card
-from resnet_keras.export.signatures import signatures
-from resnet_keras.export.warmup import write_warmup
-from resnet_keras.files import folder_locked, folder_written_whole, one_component
+from resnet_keras.export.model_card import export_card
+from resnet_keras.export.signatures import build_signatures
+from resnet_keras.export.warmup import write_warmup_requests
+from resnet_keras.files import atomic_folder, folder_lock, path_component
 from resnet_keras.models.keras_file import load_keras_file
+from resnet_keras.processes import child_environment
 
 
 def export(
@@ -29,50 +32,55 @@ def export(
     fold: bool = True,
     precision: str = "float32",
 ) -> Path:
-    """Writes the next version of `export_dir/<name>` and returns its folder.
+    """Writes the next version of `export_dir/<name>`.
 
-    The folder appears whole: a server that watches `export_dir` never sees half of it.
+    The folder appears complete: a server that watches `export_dir` never sees a part of it.
 
     Args:
-        model: from preprocessed images to logits.
-        description: its preprocessing goes into the graph, its card beside it.
-        export_dir: where the models are; made if need be.
-        fold: whether batch normalization is folded into the convolutions.
-        precision: of the network's weights and activations there, `"float32"` or `"bfloat16"`;
-            the softmax is float32 in both.
+        model: takes preprocessed images and returns logits.
+        description: its preprocessing becomes part of the graph; its card is written next to it.
+        export_dir: the folder of exports. It is created if it does not exist.
+        fold: whether to fold batch normalization into the convolutions.
+        precision: of the exported weights and activations, `"float32"` or `"bfloat16"`. The
+            softmax is float32 in either case.
+
+    Returns:
+        The version folder.
 
     Raises:
-        UsageError: if the description's name is no folder's.
+        UsageError: if the description's name is not a single path component.
         UserError: if the folder cannot be written.
+
+    Example:
+
+    >>> from resnet_keras.preprocessing import Preprocessing
+    >>> inputs = keras.Input((4, 4, 3))
+    >>> model = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(inputs))
+    >>> preprocessing = Preprocessing((4, 4), "stretch", 1.0, (0, 0, 0), (1, 1, 1), tuple("abc"))
+    >>> export(model, Description(preprocessing, {"name": "net"}), "saved_models").as_posix()
+    'saved_models/net/1'
     """
-    folder = Path(export_dir) / one_component(description.name, "an export's name")
+    folder = Path(export_dir) / path_component(description.name, "an export's name")
     preprocessing = description.preprocessing
-    card = complete_card(description, fold, precision)
-    sides = preprocessing.size if preprocessing.per_pixel else tuple(model.input_shape[1:3])
-    network = _frozen(deployment_model(model, fold, precision), sides)
-    functions = signatures(network, preprocessing, sides)
-    # Two exports of one name at a time would both take the same number.
-    with folder_locked(folder):
+    card = export_card(description, fold, precision)
+    size = accepted_size(model, preprocessing)
+    network = _freeze(deployment_model(model, fold, precision), size)
+    signatures = build_signatures(network, preprocessing, size)
+    # Without the lock, two processes could choose the same version number.
+    with folder_lock(folder):
         version = folder / str(next_version(folder))
-        with folder_written_whole(version) as beside:
-            _save(functions, beside)
-            extra = beside / EXTRA_FOLDER
+        with atomic_folder(version) as temporary:
+            _save(signatures, temporary)
+            extra = temporary / EXTRA_FOLDER
             extra.mkdir(exist_ok=True)
             for name, values in (
                 (PREPROCESSING_FILE, preprocessing.to_json()),
                 (CARD_FILE, card),
             ):
-                (extra / name).write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n")
-            write_warmup(beside, description.name, preprocessing)
+                text = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
+                (extra / name).write_text(text, encoding="utf-8")
+            write_warmup_requests(temporary, description.name, preprocessing)
     return version
-
-
-def _save(functions, folder):
-    try:
-        tf.saved_model.save(tf.Module(), str(folder), signatures=functions)
-    except tf.errors.OpError as error:
-        # TensorFlow's own file system: a full disk is no OSError there.
-        raise OSError(error.error_code, error.message.splitlines()[0]) from error
 
 
 def export_file(
@@ -83,27 +91,35 @@ def export_file(
     name: str | None = None,
     change: Callable[[keras.Model, Description], Description] | None = None,
 ) -> Path:
-    """Exports a `.keras` file, or the one inside a run folder; see `export`.
+    """Exports the network of a finished run or a `.keras` file.
 
     Args:
-        path: the file or the folder.
-        export_dir: the folder of exports.
-        fold: as for `export`.
-        precision: as for `export`.
-        name: the export's; `None` takes the one the network has.
-        change: given the network and its description, may change the one and return the other.
+        path: a run folder or a `.keras` file.
+        export_dir: see `export`.
+        fold: see `export`.
+        precision: see `export`.
+        name: the name of the export; `None` for that of the network.
+        change: is called with the network and its description before the export. It may change the
+            network in place, and returns the description to use.
+
+    Returns:
+        The version folder.
 
     Raises:
-        UserError: if there is none, it is damaged, or the folder cannot be written.
+        UserError: if `path` is neither, the file is damaged, or the folder cannot be written.
+
+    Example:
+
+    >>> from resnet_keras.models.keras_file import save_keras_file
+    >>> from resnet_keras.preprocessing import Preprocessing
+    >>> inputs = keras.Input((4, 4, 3))
+    >>> model = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(inputs))
+    >>> preprocessing = Preprocessing((4, 4), "stretch", 1.0, (0, 0, 0), (1, 1, 1), tuple("abc"))
+    >>> save_keras_file(model, Path("net.keras"), Description(preprocessing))
+    >>> export_file("net.keras", "saved_models", name="other").as_posix()
+    'saved_models/other/1'
     """
-    path = Path(path)
-    if path.is_dir():
-        path = path / "model.keras"
-        if not path.is_file():
-            raise UserError(
-                f"{path.parent} holds no model.keras: give a finished run or a .keras file"
-            )
-    model, description = load_keras_file(path)
+    model, description = load_keras_file(resolve_artefact(path, Format.KERAS).path)
     if change is not None:
         description = change(model, description)
     if name is not None:
@@ -111,64 +127,102 @@ def export_file(
     return export(model, description, export_dir, fold, precision)
 
 
-def _frozen(model: keras.Model, sides):
+def export_with_any_backend(
+    model: keras.Model, file: Path, description: Description, export_dir: Path | str
+) -> Path:
+    """Exports a network that has already been saved as a `.keras` file.
+
+    Only TensorFlow can write SavedModels, and a process cannot change its backend. If the backend
+    is not TensorFlow, another process exports the file.
+
+    Args:
+        model: the network.
+        file: the same network in a `.keras` file.
+        description: the same as in the file.
+        export_dir: the folder of exports.
+
+    Returns:
+        The version folder.
+
+    Raises:
+        UserError: if the folder cannot be written, or the other process fails.
+
+    Example:
+
+    >>> from resnet_keras.preprocessing import Preprocessing
+    >>> inputs = keras.Input((4, 4, 3))
+    >>> model = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(inputs))
+    >>> preprocessing = Preprocessing((4, 4), "stretch", 1.0, (0, 0, 0), (1, 1, 1), tuple("abc"))
+    >>> description = Description(preprocessing, {"name": "third"})
+    >>> file = Path("net.keras")  # Only read if the backend is not TensorFlow.
+    >>> export_with_any_backend(model, file, description, "saved_models").as_posix()
+    'saved_models/third/1'
+    """
+    if keras.backend.backend() == "tensorflow":
+        return export(model, description, export_dir)
+    return _export_in_another_process(file, export_dir)
+
+
+def next_version(folder: Path | str) -> int:
+    """Returns the number after the highest version in a folder, or 1 if there is none.
+
+    Args:
+        folder: an export folder, such as `saved_models/resnet20-A`.
+
+    Raises:
+        UserError: if the folder cannot be read.
+
+    Example:
+
+    >>> Path("resnet20-A", "7").mkdir(parents=True)
+    >>> next_version("resnet20-A"), next_version("resnet32-A")
+    (8, 1)
+    """
+    try:
+        # Files count as well: a folder cannot be renamed to the name of a file.
+        numbers = [version_number(entry.name) for entry in Path(folder).iterdir()]
+    except FileNotFoundError:
+        return 1
+    except OSError as error:
+        raise UserError(f"cannot read {folder}: {error.strerror or error}") from error
+    return max((number for number in numbers if number is not None), default=0) + 1
+
+
+def _freeze(
+    model: keras.Model, size: tuple[int | None, int | None]
+) -> Callable[[tf.Tensor], tf.Tensor]:
     """Returns the network as a function whose weights are constants of the graph.
 
-    Constants let the kernels keep their own copy of a filter in the layout they compute in; a
-    variable might change, so they would arrange it anew at every call.
+    A kernel can keep a copy of a constant filter in the layout that it computes in. A variable may
+    change, so the kernel would have to convert it at every call.
     """
-    spec = tf.TensorSpec((None, *sides, 3), tf.float32, name="images")
+    spec = tf.TensorSpec((None, *size, 3), tf.float32, name="images")
 
     @tf.function(input_signature=[spec], autograph=False)
-    def call(images):
+    def call(images: tf.Tensor) -> tf.Tensor:
         return model(images, training=False)
 
     frozen = convert_variables_to_constants_v2(call.get_concrete_function())
     return lambda images: frozen(images)[0]
 
 
-def next_version(folder: Path) -> int:
-    """Returns the number after the highest version in `folder`; 1 if there is none."""
+def _save(signatures: dict[str, Any], folder: Path) -> None:
     try:
-        taken = [int(entry.name) for entry in Path(folder).iterdir() if entry.name.isdecimal()]
-    except FileNotFoundError:
-        return 1
-    except OSError as error:
-        raise UserError(f"cannot read {folder}: {error.strerror or error}") from error
-    return max(taken, default=0) + 1
+        tf.saved_model.save(tf.Module(), str(folder), signatures=signatures)
+    except tf.errors.OpError as error:
+        # TensorFlow has its own file system layer: it does not raise OSError if a disk is full.
+        raise OSError(error.error_code, first_line(error)) from error
 
 
-def exported(
-    model: keras.Model, file: Path, description: Description, export_dir: Path | str
-) -> Path:
-    """Exports a network whose `.keras` file is written already; returns the version's folder.
-
-    SavedModels are TensorFlow's. Under another backend a process of its own makes it from the
-    file: a process cannot change its backend.
-
-    Args:
-        model: the network.
-        file: the same in a file.
-        description: as in the file.
-        export_dir: where the models are.
-
-    Raises:
-        UserError: if the folder cannot be written.
-    """
-    if keras.backend.backend() == "tensorflow":
-        return export(model, description, export_dir)
-    return _by_tensorflow(file, export_dir)
-
-
-def _by_tensorflow(file, export_dir):
+def _export_in_another_process(file: Path, export_dir: Path | str) -> Path:
     command = [sys.executable, "-m", "resnet_keras", "export", file, "--export-dir", export_dir]
-    # The GPU is the parent's, and its memory full.
-    environment = subprocesses.environment(KERAS_BACKEND="tensorflow", CUDA_VISIBLE_DEVICES="-1")
-    done = subprocess.run(
+    # This process uses the GPU and most of its memory.
+    environment = child_environment(KERAS_BACKEND="tensorflow", CUDA_VISIBLE_DEVICES="-1")
+    process = subprocess.run(
         list(map(str, command)), env=environment, capture_output=True, text=True, check=False
     )
-    said = done.stdout.split("\n")[-2:-1]
-    if done.returncode or not said:
-        why = done.stderr.strip().splitlines()[-1:] or [f"status {done.returncode}"]
-        raise UserError(f"the export of {file} failed: {why[0]}")
-    return Path(said[0])
+    last_line = process.stdout.split("\n")[-2:-1]
+    if process.returncode or not last_line:
+        reason = process.stderr.strip().splitlines()[-1:] or [f"status {process.returncode}"]
+        raise UserError(f"the export of {file} failed: {reason[0]}")
+    return Path(last_line[0])

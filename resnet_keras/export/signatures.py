@@ -1,4 +1,7 @@
-"""The two signatures of a SavedModel: raw images, and encoded ones."""
+"""The two signatures of a SavedModel: raw images and encoded images."""
+
+from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 
@@ -7,31 +10,46 @@ from resnet_keras.data.transforms import decode, normalize, resize
 from resnet_keras.preprocessing import Preprocessing
 
 TOP = 5
-# Images of one request that are decoded at the same time.
+# How many images of one request are decoded in parallel.
 DECODERS = 4
-# Bad images that an error names before it says how many more there are.
+# How many bad images an error message names before it only counts the rest.
 NAMED = 5
 
+_Size = tuple[int | None, int | None]
 
-def signatures(network, preprocessing: Preprocessing, sides: tuple[int | None, int | None]) -> dict:
+
+def build_signatures(
+    network: Callable[[tf.Tensor], tf.Tensor], preprocessing: Preprocessing, input_size: _Size
+) -> dict[str, Any]:
     """Returns the concrete functions to save, by signature name.
 
-    `serving_default` takes `images`, uint8 `(N, H, W, 3)`; `classify_bytes` takes `image_bytes`,
-    string `(N,)`, JPEG, PNG, GIF or BMP, resized here exactly as in evaluation. Both return
-    `probabilities`, float32 `(N, classes)`, and the k = min(5, classes) best: `top_classes`,
-    string `(N, k)`, and `top_probabilities`, float32 `(N, k)`. N may be 0.
+    `serving_default` takes `images`, uint8 `(N, H, W, 3)`. `classify_bytes` takes `image_bytes`,
+    string `(N,)`: JPEG, PNG, GIF or BMP files, which are resized exactly as in evaluation. Both
+    return `probabilities`, float32 `(N, classes)`, and the k = min(5, classes) most probable
+    classes: `top_classes`, string `(N, k)`, and `top_probabilities`, float32 `(N, k)`. N may be 0.
 
-    What they cannot answer they refuse with `InvalidArgumentError`: images of another size than
-    the network's, and bytes that are no image, damaged or too large, by their index.
+    Both raise `InvalidArgumentError` for invalid inputs: `serving_default` for images of another
+    size than the network's, and `classify_bytes` for bytes that are not an image, damaged or too
+    large. The message names the index of each such image.
 
     Args:
-        network: from preprocessed images, float32 `(N, H, W, 3)`, to logits.
-        preprocessing: put into the graph.
-        sides: height and width that `network` accepts, `None` for any.
+        network: takes preprocessed images, float32 `(N, H, W, 3)`, and returns logits.
+        preprocessing: becomes part of the graph.
+        input_size: height and width that `network` accepts, in pixels; `None` for any.
+
+    Example:
+
+    >>> preprocessing = Preprocessing((4, 4), "stretch", 1.0, (0, 0, 0), (1, 1, 1), tuple("abc"))
+    >>> signatures = build_signatures(
+    ...     lambda images: tf.reduce_mean(images, (1, 2)), preprocessing, (4, 4)
+    ... )
+    >>> red = tf.constant([255, 0, 0], tf.uint8) * tf.ones((1, 4, 4, 3), tf.uint8)
+    >>> signatures["serving_default"](images=red)["top_classes"].numpy()[0, 0]
+    b'a'
     """
     names = tf.constant(preprocessing.class_names)
 
-    def classify(images):
+    def classify(images: tf.Tensor) -> dict[str, tf.Tensor]:
         count = tf.shape(images)[0]
         logits = network(normalize(_at_least_one(images), preprocessing))[:count]
         probabilities = tf.nn.softmax(tf.cast(logits, tf.float32))
@@ -42,108 +60,114 @@ def signatures(network, preprocessing: Preprocessing, sides: tuple[int | None, i
             "top_probabilities": top.values,
         }
 
-    def classify_images(images):
-        return classify(_of_right_shape(images, sides))
+    def classify_images(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        return classify(_check_shape(images, input_size))
 
-    def classify_bytes(image_bytes):
-        return classify(_decoded(image_bytes, preprocessing))
+    def classify_bytes(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        return classify(_decode_all(image_bytes, preprocessing))
 
-    images = tf.TensorSpec((None, *sides, 3), tf.uint8, name="images")
+    images = tf.TensorSpec((None, *input_size, 3), tf.uint8, name="images")
     image_bytes = tf.TensorSpec((None,), tf.string, name="image_bytes")
     return {
-        "serving_default": _traced(classify_images, images=images),
-        "classify_bytes": _traced(classify_bytes, image_bytes=image_bytes),
+        "serving_default": _trace(classify_images, images=images),
+        "classify_bytes": _trace(classify_bytes, image_bytes=image_bytes),
     }
 
 
-def _traced(function, **inputs):
-    # It is all operations of TensorFlow's: looking for Python to convert would take seconds.
+def _trace(function: Callable[..., Any], **inputs: tf.TensorSpec) -> Any:
+    # The functions consist of TensorFlow operations only. AutoGraph would search them for Python
+    # control flow for seconds.
     return tf.function(function, autograph=False).get_concrete_function(**inputs)
 
 
-def _at_least_one(images):
-    """Adds an image to a batch that has none: not every convolution takes an empty one."""
+def _at_least_one(images: tf.Tensor) -> tf.Tensor:
+    """Adds an image to an empty batch, because some convolutions do not accept empty batches."""
     shape = tf.shape(images)
     missing = tf.cast(tf.equal(shape[:1], 0), tf.int32)
     return tf.concat([images, tf.zeros(tf.concat([missing, shape[1:]], 0), tf.uint8)], axis=0)
 
 
-def _of_right_shape(images, sides):
-    """Passes `images` on, or refuses them when they come.
+def _check_shape(images: tf.Tensor, input_size: _Size) -> tf.Tensor:
+    """Returns `images`, or raises an error when the graph runs if their shape is wrong.
 
-    A server feeds whatever a client sent: nobody compares it with the signature, and an image of
+    A server feeds whatever a client sends without comparing it with the signature, and an image of
     one pixel would be broadcast against the mean.
     """
-    # Behind this operation the shape is unknown, so that the comparison is not optimized away.
+    # The shape of this operation's output is unknown, so the comparison is not optimized away.
     images = tf.raw_ops.PlaceholderWithDefault(input=images, shape=None)
     shape = tf.strings.reduce_join(tf.strings.as_string(tf.shape(images)), separator="x")
-    height, width = (side or "[1-9][0-9]*" for side in sides)
-    right = tf.strings.regex_full_match(shape, f"[0-9]+x{height}x{width}x3")
-    height, width = (side or axis for side, axis in zip(sides, "HW", strict=True))
+    height, width = (side or "[1-9][0-9]*" for side in input_size)
+    is_valid = tf.strings.regex_full_match(shape, f"[0-9]+x{height}x{width}x3")
+    height, width = (side or axis for side, axis in zip(input_size, "HW", strict=True))
     message = tf.strings.join(
-        ["images has the shape ", shape, f", this network takes Nx{height}x{width}x3"]
+        ["images has the shape ", shape, f", but this network takes Nx{height}x{width}x3"]
     )
-    with tf.control_dependencies([tf.debugging.Assert(right, [message])]):
-        return tf.ensure_shape(images, (None, *sides, 3))
+    with tf.control_dependencies([tf.debugging.Assert(is_valid, [message])]):
+        return tf.ensure_shape(images, (None, *input_size, 3))
 
 
-def _decoded(image_bytes, preprocessing):
-    """Returns `resize(decode(...))` of each, uint8 `(N, *size, 3)`, or names those it refuses.
+def _decode_all(image_bytes: tf.Tensor, preprocessing: Preprocessing) -> tf.Tensor:
+    """Returns `resize(decode(...))` of each image, uint8 `(N, *size, 3)`.
 
-    Whatever a decoder says of a damaged image would fail the whole batch without telling which
-    image it was. A data set inside the graph leaves out what fails, and so shows it.
+    If some cannot be decoded, the graph raises an error that names them. A decoder's own error
+    would not say which image of the batch it is about. A data set inside the graph drops the
+    images that fail, so the missing indices are those of the bad images.
     """
-    nothing = tf.zeros((*preprocessing.size, 3), tf.uint8)
+    blank = tf.zeros((*preprocessing.size, 3), tf.uint8)
     count = tf.size(image_bytes, out_type=tf.int64)
 
     @tf.autograph.experimental.do_not_convert
-    def prepare(index, data):
+    def prepare(index: tf.Tensor, data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return index, resize(decode(data), preprocessing)
 
-    given = tf.data.Dataset.zip(
+    encoded = tf.data.Dataset.zip(
         tf.data.Dataset.range(count), tf.data.Dataset.from_tensor_slices(image_bytes)
     )
-    sound = given.map(prepare, num_parallel_calls=DECODERS)
-    indices, images = _without_errors(sound, (tf.constant(-1, tf.int64), nothing), count)
-    complete = tf.equal(tf.size(indices, out_type=tf.int64), count)
-    message = tf.cond(complete, lambda: tf.constant(""), lambda: _refused(image_bytes, indices))
-    with tf.control_dependencies([tf.debugging.Assert(complete, [message])]):
+    decoded = encoded.map(prepare, num_parallel_calls=DECODERS)
+    indices, images = _without_errors(decoded, (tf.constant(-1, tf.int64), blank), count)
+    is_complete = tf.equal(tf.size(indices, out_type=tf.int64), count)
+    message = tf.cond(
+        is_complete, lambda: tf.constant(""), lambda: _bad_images_message(image_bytes, indices)
+    )
+    with tf.control_dependencies([tf.debugging.Assert(is_complete, [message])]):
         return tf.ensure_shape(images, (None, *preprocessing.size, 3))
 
 
-def _without_errors(dataset, spare, count):
-    """Returns the elements of a data set of at most `count`, batched, but for those that fail.
+def _without_errors(dataset: tf.data.Dataset, filler: Any, max_count: tf.Tensor) -> Any:
+    """Returns the elements of a data set that do not raise an error, as one batch.
 
     Args:
         dataset: the data set.
-        spare: one more element of its form, taken off again: without any there is no batch.
-        count: int64 scalar.
+        filler: an element of the same structure. It is appended, because an empty data set has no
+            batch, and removed from the result.
+        max_count: int64 scalar, the largest possible number of elements.
     """
     options = tf.data.Options()
-    # Rewriting so small a data set at every request takes longer than running it.
+    # Optimizing such a small data set at every request takes longer than running it.
     options.experimental_optimization.apply_default_optimizations = False
     options.autotune.enabled = False
-    spare = tf.data.Dataset.from_tensors(spare)
-    batch = dataset.ignore_errors().concatenate(spare).batch(count + 1).with_options(options)
+    filler = tf.data.Dataset.from_tensors(filler)
+    batch = dataset.ignore_errors().concatenate(filler).batch(max_count + 1).with_options(options)
     return tf.nest.map_structure(lambda part: part[:-1], batch.get_single_element())
 
 
-def _refused(image_bytes, sound):
-    """Returns the message, string scalar, about those of `image_bytes` not among `sound`, int64."""
+def _bad_images_message(image_bytes: tf.Tensor, good_indices: tf.Tensor) -> tf.Tensor:
+    """Returns a message, string scalar, about the images whose indices, int64, are missing."""
     count = tf.size(image_bytes, out_type=tf.int64)
-    bad = tf.sets.difference(tf.range(count)[tf.newaxis], sound[tf.newaxis]).values
+    bad = tf.sets.difference(tf.range(count)[tf.newaxis], good_indices[tf.newaxis]).values
     named = bad[:NAMED]
 
     @tf.autograph.experimental.do_not_convert
-    def reason(index, data):
-        return index, image_headers.refusal(data)
+    def reason(index: tf.Tensor, data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return index, image_headers.rejection_reason(data)
 
-    given = tf.data.Dataset.zip(
+    encoded = tf.data.Dataset.zip(
         tf.data.Dataset.from_tensor_slices(named),
         tf.data.Dataset.from_tensor_slices(tf.gather(image_bytes, named)),
     )
+    # `rejection_reason` itself raises an error for a damaged JPEG header.
     known, reasons = _without_errors(
-        given.map(reason), (tf.constant(-1, tf.int64), tf.constant("")), count
+        encoded.map(reason), (tf.constant(-1, tf.int64), tf.constant("")), count
     )
     reasons = tf.tensor_scatter_nd_update(tf.fill([count], ""), known[:, tf.newaxis], reasons)
     reasons = tf.gather(reasons, named)

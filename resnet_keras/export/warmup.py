@@ -1,11 +1,14 @@
-"""The requests that TF Serving answers before it says that a model is available.
+"""Warm-up requests, which TensorFlow Serving answers before it reports a model as available.
 
-A first request pays for what TensorFlow sets up then: kernels, thread pools, optimized graphs.
+Without them, the first requests of clients wait while TensorFlow loads kernels, starts thread pools
+and optimizes graphs.
 """
 
 import importlib.util
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -18,23 +21,32 @@ BATCH_SIZES = (1, 8, 32)
 GREY = 128
 
 
-def write_warmup(folder: Path, name: str, preprocessing: Preprocessing) -> bool:
+def write_warmup_requests(folder: Path, name: str, preprocessing: Preprocessing) -> bool:
     """Writes `assets.extra/tf_serving_warmup_requests`: each signature at each of `BATCH_SIZES`.
 
-    Without the package `tensorflow-serving-api` it writes none and says so in one line on
-    standard error: the model is served as well, only its first answer is slow.
+    If the package `tensorflow-serving-api` is not installed, nothing is written and a note is
+    printed to standard error. Such a model can be served, but its first answers are slow.
 
     Args:
-        folder: of the SavedModel.
-        name: the model's.
-        preprocessing: says the size of the images.
+        folder: the version folder of the SavedModel.
+        name: the name that the model is served under.
+        preprocessing: determines the size of the images.
 
     Returns:
-        Whether it wrote the file.
+        Whether the file was written.
+
+    Example:
+
+    >>> preprocessing = Preprocessing((8, 8), "stretch", 1.0, (0, 0, 0), (1, 1, 1), ("a", "b"))
+    >>> version = Path("saved_models/net/1")
+    >>> version.mkdir(parents=True)
+    >>> written = write_warmup_requests(version, "net", preprocessing)
+    >>> written == (version / "assets.extra" / "tf_serving_warmup_requests").exists()
+    True
     """
     if importlib.util.find_spec("tensorflow_serving") is None:
         print(
-            "note: exporting without warm-up requests, for tensorflow-serving-api is not "
+            "note: exporting without warm-up requests, because tensorflow-serving-api is not "
             "installed (pip install tensorflow-serving-api)",
             file=sys.stderr,
         )
@@ -47,16 +59,17 @@ def write_warmup(folder: Path, name: str, preprocessing: Preprocessing) -> bool:
     return True
 
 
-def _records(name, preprocessing):
+def _records(name: str, preprocessing: Preprocessing) -> Iterator[Any]:
+    """Yields one `PredictionLog` message per signature and batch size."""
     from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
-    # A pixel more each way, so that the resizing runs too.
+    # One pixel larger in both directions, so that resizing is warmed up too.
     height, width = (side + 1 for side in preprocessing.size)
     encoded = tf.io.encode_jpeg(np.full((height, width, 3), GREY, np.uint8)).numpy()
-    for size in BATCH_SIZES:
+    for batch_size in BATCH_SIZES:
         for signature, key, tensor in (
-            ("serving_default", "images", _grey_images(size, preprocessing.size)),
-            ("classify_bytes", "image_bytes", tf.make_tensor_proto([encoded] * size)),
+            ("serving_default", "images", _grey_images(batch_size, preprocessing.size)),
+            ("classify_bytes", "image_bytes", tf.make_tensor_proto([encoded] * batch_size)),
         ):
             request = predict_pb2.PredictRequest()
             request.model_spec.name = name
@@ -67,9 +80,11 @@ def _records(name, preprocessing):
             )
 
 
-def _grey_images(count, size):
-    """Returns uint8 `(count, *size, 3)` as a message; the one value stands for all, which keeps
-    the file small."""
+def _grey_images(count: int, size: tuple[int, int]) -> Any:
+    """Returns uint8 `(count, *size, 3)` as a `TensorProto` that stores one value for all pixels.
+
+    This keeps the file small.
+    """
     tensor = tf.make_tensor_proto(GREY, dtype=tf.uint8)
     tensor.tensor_shape.CopyFrom(tf.TensorShape((count, *size, 3)).as_proto())
     return tensor

@@ -1,1 +1,1 @@
-"""Importing weights that other libraries trained."""
+"""Imports weights that were trained with other libraries."""

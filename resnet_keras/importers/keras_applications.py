@@ -1,8 +1,12 @@
-"""`keras.applications.ResNet50`, `101` and `152`: their names, biases, epsilon and channel order.
+"""The layout of `keras.applications.ResNet50`, `ResNet101` and `ResNet152`.
 
-Their convolutions have biases, which the batch normalization behind them can take over, and their
-first 1x1 convolution strides, as in the paper. They were trained on BGR images; ours take RGB, so
-the first kernel's input channels are turned around.
+They differ from our networks in the names, and in these respects:
+
+- Their convolutions have biases. The batch normalization that follows can absorb them.
+- The epsilon of their batch normalization differs. The moving variance can absorb the difference.
+- They take BGR images and ours take RGB, so the input channels of the first kernel are reversed.
+
+As in the paper, the first 1x1 convolution of a bottleneck block has the stride.
 """
 
 import io
@@ -14,25 +18,44 @@ import h5py
 import keras
 import numpy as np
 
+from resnet_keras.accounting import Layer
 from resnet_keras.architectures import Architecture
-from resnet_keras.errors import UsageError, UserError
-from resnet_keras.importers.layers import CONVOLUTIONS, norm_name, refuse_average, weighted_layers
+from resnet_keras.errors import UsageError, UserError, first_line
+from resnet_keras.importers.layers import (
+    CONVOLUTIONS,
+    batch_norm_name,
+    check_projection,
+    weighted_layers,
+)
 from resnet_keras.models.layers import BN_EPSILON
 from resnet_keras.preprocessing import Preprocessing
 
 NAME = "keras-applications"
-CLASSIFIER = ("predictions/kernel", 1)
+# The kernel of the classifier, and its axis of classes.
+CLASSIFIER_KERNEL, CLASSES_AXIS = "predictions/kernel", 1
 SUFFIXES = (".h5", ".hdf5", ".keras")
 NETWORKS = {"resnet50": "ResNet50", "resnet101": "ResNet101", "resnet152": "ResNet152"}
 
 _EPSILON = 1.001e-5
-_NORM = ("gamma", "beta", "moving_mean", "moving_variance")
+_BATCH_NORM = ("gamma", "beta", "moving_mean", "moving_variance")
 _FEATURES = 2048
 
 
 def check(arch: Architecture) -> None:
-    """Raises `UsageError` for a network that `keras.applications` does not have."""
-    refuse_average(arch, NAME)
+    """Checks that `keras.applications` has a network.
+
+    Args:
+        arch: the network.
+
+    Raises:
+        UsageError: if `keras.applications` does not have it.
+
+    Example:
+
+    >>> from resnet_keras.architectures import parse
+    >>> check(parse("resnet50"))
+    """
+    check_projection(arch, NAME)
     if arch.name not in NETWORKS or arch.option != "B" or arch.bottleneck_stride != "1x1":
         raise UsageError(
             f"keras.applications has {', '.join(NETWORKS)} with option B and the stride in the "
@@ -40,79 +63,130 @@ def check(arch: Architecture) -> None:
         )
 
 
-def expected(arch: Architecture, classes: int) -> dict[str, tuple[int, ...]]:
-    """Returns the shapes of all arrays of a network, by `layer/variable` of theirs."""
-    shapes = {}
+def expected_shapes(arch: Architecture, classes: int) -> dict[str, tuple[int, ...]]:
+    """Returns the shapes of all variables of a network in this layout.
+
+    Args:
+        arch: the network.
+        classes: the number of classes.
+
+    Returns:
+        The shapes by `layer/variable`.
+
+    Example:
+
+    >>> from resnet_keras.architectures import parse
+    >>> expected_shapes(parse("resnet50"), classes=1000)["predictions/kernel"]
+    (2048, 1000)
+    """
+    shapes: dict[str, tuple[int, ...]] = {}
     for layer in weighted_layers(arch, classes):
-        weighted, norm = _layers(layer)
-        shape = (layer.in_channels, layer.out_channels)
+        weighted, norm = _layer_names(layer)
+        channels = (layer.in_channels, layer.out_channels)
         if layer.kind in CONVOLUTIONS:
-            shapes |= {f"{norm}/{name}": shape[1:] for name in _NORM}
-            shape = (layer.kernel, layer.kernel, *shape)
-        shapes[f"{weighted}/kernel"] = shape
-        shapes[f"{weighted}/bias"] = shape[-1:]
+            shapes |= {f"{norm}/{name}": (layer.out_channels,) for name in _BATCH_NORM}
+            shapes[f"{weighted}/kernel"] = (layer.kernel, layer.kernel, *channels)
+        else:
+            shapes[f"{weighted}/kernel"] = channels
+        shapes[f"{weighted}/bias"] = (layer.out_channels,)
     return shapes
 
 
-def converted(
+def convert(
     arch: Architecture, weights: Mapping[str, np.ndarray], classes: int
 ) -> dict[str, np.ndarray]:
-    """Returns our arrays, by `layer/variable`, from theirs, which are as `expected`."""
-    ours = {}
+    """Converts the variables of this layout to those of our networks.
+
+    Args:
+        arch: the network.
+        weights: arrays with the names and shapes of `expected_shapes`.
+        classes: the number of classes.
+
+    Returns:
+        The variables by `layer/variable` of our networks.
+
+    Example:
+
+    >>> from resnet_keras.architectures import parse
+    >>> arch = parse("resnet50")
+    >>> shapes = expected_shapes(arch, classes=10)
+    >>> weights = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+    >>> convert(arch, weights, classes=10)["logits/kernel"].shape
+    (2048, 10)
+    """
+    variables = {}
     for layer in weighted_layers(arch, classes):
-        weighted, norm = _layers(layer)
+        weighted, norm = _layer_names(layer)
         kernel, bias = weights[f"{weighted}/kernel"], weights[f"{weighted}/bias"]
-        ours[f"{layer.name}/kernel"] = kernel[:, :, ::-1] if layer.name == "conv1" else kernel
+        variables[f"{layer.name}/kernel"] = kernel[:, :, ::-1] if layer.name == "conv1" else kernel
         if layer.kind == "dense":
-            ours[f"{layer.name}/bias"] = bias
+            variables[f"{layer.name}/bias"] = bias
             continue
-        values = {name: weights[f"{norm}/{name}"].astype(np.float64) for name in _NORM}
+        values = {name: weights[f"{norm}/{name}"].astype(np.float64) for name in _BATCH_NORM}
         # gamma * (x + bias - mean) / sqrt(variance + epsilon) + beta, with our epsilon.
         values["moving_mean"] -= bias
         values["moving_variance"] += _EPSILON - BN_EPSILON
         for name, value in values.items():
-            ours[f"{norm_name(layer)}/{name}"] = value.astype(np.float32)
-    return ours
+            variables[f"{batch_norm_name(layer)}/{name}"] = value.astype(np.float32)
+    return variables
 
 
 def preprocessing(class_names: tuple[str, ...]) -> Preprocessing:
-    """Returns Caffe's: grey levels from 0 to 255 less a mean a channel, here in RGB order."""
+    """Returns Caffe's preprocessing: values from 0 to 255 minus channel means, here in RGB order.
+
+    Args:
+        class_names: the names of the classes.
+
+    Example:
+
+    >>> preprocessing(("cat", "dog")).scale
+    1.0
+    """
     return Preprocessing(
         size=(224, 224),
         resize="crop",
         shorter_side=256,
         scale=1.0,
-        mean=(123.68, 116.779, 103.939),
+        mean=np.array((123.68, 116.779, 103.939), np.float32),
         std=(1.0, 1.0, 1.0),
         class_names=class_names,
     )
 
 
 def read(path: Path, arch: Architecture) -> dict[str, np.ndarray]:
-    """Reads a file that `keras.applications` or its networks' `save`, `save_weights` wrote.
+    """Reads the weights of a `keras.applications` network from a file that Keras wrote.
 
     Args:
-        path: `.h5`, `.weights.h5`, or `.keras`, of which the weights alone are read.
+        path: `.h5`, `.weights.h5` or `.keras`. Only the weights are read.
         arch: one of `NETWORKS`.
 
     Returns:
-        float32 arrays, by `layer/variable`.
+        float32 arrays by `layer/variable`.
 
     Raises:
-        UserError: if it is damaged, or holds another network or none with a classifier.
+        UsageError: if `keras.applications` does not have the network.
+        UserError: if the file is damaged, or contains another network or no classifier.
+
+    Example:
+
+    >>> from resnet_keras.architectures import parse
+    >>> read(Path("resnet50.weights.h5"), parse("resnet50"))  # doctest: +SKIP
+    {'conv1_conv/kernel': array(...), ...}
     """
     check(arch)
     try:
-        classes, arrays = _look_into(path)
+        classes, arrays = _inspect(path)
         network = getattr(keras.applications, NETWORKS[arch.name])(weights=None, classes=classes)
-        # Keras' own format takes what it looks for and passes over whatever else there is.
+        # `load_weights` ignores additional arrays in Keras 3 files.
         if arrays not in (None, len(network.weights)):
-            raise UserError(f"it holds {arrays} arrays, {arch.name} has {len(network.weights)}")
+            raise UserError(
+                f"the file has {arrays} arrays, but {arch.name} has {len(network.weights)}"
+            )
         network.load_weights(path)
-    except Exception as error:  # h5py and Keras raise whatever the damaged part breaks
-        first = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+    except Exception as error:  # what h5py and Keras raise depends on the damaged part
         raise UserError(
-            f"{path}: these are no weights of keras.applications.{NETWORKS[arch.name]}: {first}"
+            f"{path}: not the weights of keras.applications.{NETWORKS[arch.name]}: "
+            f"{first_line(error)}"
         ) from error
     return {
         f"{layer.name}/{variable.name}": np.asarray(variable)
@@ -121,33 +195,37 @@ def read(path: Path, arch: Architecture) -> dict[str, np.ndarray]:
     }
 
 
-def _look_into(path):
-    """Returns the number of classes, and of arrays where the file is in Keras 3's own format."""
-    file = path
+def _inspect(path: Path) -> tuple[int, int | None]:
+    """Returns the number of classes, and the number of arrays if it is a Keras 3 file."""
+    file: Path | io.BytesIO = path
     if path.suffix == ".keras":
         with zipfile.ZipFile(path) as archive:
             file = io.BytesIO(archive.read("model.weights.h5"))
-    shapes = {}
+    shapes: dict[str, tuple[int, ...]] = {}
 
-    def note(name, found):  # of links nothing is told: they are not followed
-        if isinstance(found, h5py.Dataset) and not name.startswith("optimizer"):
-            shapes[name] = found.shape
+    def visit(name: str, item: h5py.Group | h5py.Dataset) -> None:
+        if isinstance(item, h5py.Dataset) and not name.startswith("optimizer"):
+            shapes[name] = item.shape
 
     with h5py.File(file, "r") as opened:
-        opened.visititems(note)
+        # Does not follow links, which could point to other files.
+        opened.visititems(visit)
     widths = {shape[1] for shape in shapes.values() if len(shape) == 2 and shape[0] == _FEATURES}
     if len(widths) != 1:
-        raise UserError("it holds no classifier of 2048 features (a file without the top?)")
+        raise UserError(
+            f"the file has no classifier with {_FEATURES} inputs; was the network saved with "
+            "include_top=False?"
+        )
     arrays = sum(name.startswith("layers/") for name in shapes)
     return widths.pop(), arrays or None
 
 
-def _layers(layer):
-    """Returns the names of their layer and of its batch normalization, if it has one."""
+def _layer_names(layer: Layer) -> tuple[str, str]:
+    """Returns their names of a layer and its batch normalization, empty if it has none."""
     if layer.kind == "dense":
         return "predictions", ""
     if layer.block is None:
         return "conv1_conv", "conv1_bn"
-    number = 0 if layer.kind == "projection" else layer.name[-1]
+    number = "0" if layer.kind == "projection" else layer.name[-1]
     block = f"conv{int(layer.stage[-1]) + 1}_block{layer.block}_{number}"
     return f"{block}_conv", f"{block}_bn"

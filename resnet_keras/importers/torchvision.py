@@ -1,8 +1,8 @@
-"""torchvision's names and shapes, which the PyTorch world builds its other layouts after.
+"""The layout of torchvision's `state_dict`. Most other PyTorch layouts are variants of it.
 
-A convolution's kernel is OIHW, a dense layer's (outputs, inputs); ours are HWIO and
-(inputs, outputs). `downsample` is the projection of option B. Its ResNet-50 to 152 stride in the
-3x3 convolution ("v1.5").
+The kernel of a convolution has the axes OIHW and that of a dense layer (outputs, inputs); in Keras
+they are HWIO and (inputs, outputs). `downsample` is the projection of option B. ResNet-50 to 152
+have their stride in the 3x3 convolution ("v1.5").
 """
 
 from collections.abc import Mapping
@@ -13,16 +13,23 @@ import numpy as np
 from resnet_keras.accounting import Layer
 from resnet_keras.architectures import Architecture
 from resnet_keras.errors import UsageError
-from resnet_keras.importers.layers import CONVOLUTIONS, norm_name, refuse_average, weighted_layers
+from resnet_keras.importers.layers import (
+    CONVOLUTIONS,
+    batch_norm_name,
+    check_projection,
+    weighted_layers,
+)
 from resnet_keras.preprocessing import Preprocessing
 
 NAME = "torchvision"
-CLASSIFIER = ("fc.weight", 0)
-# Over ImageNet's training images, of values in [0, 1].
+# The kernel of the classifier, and its axis of classes.
+CLASSIFIER_KERNEL, CLASSES_AXIS = "fc.weight", 0
+# Of ImageNet's training images, with values in [0, 1].
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 
-_NORM = {
+# The arrays of batch normalization, and the Keras variables that they become.
+_BATCH_NORM = {
     "weight": "gamma",
     "bias": "beta",
     "running_mean": "moving_mean",
@@ -31,80 +38,141 @@ _NORM = {
 
 
 @dataclass(frozen=True)
-class Spelling:
-    """What a layout calls the `projection` inside a block, and the `classifier`."""
+class ModuleNames:
+    """The names of the modules in which the PyTorch layouts differ.
+
+    Attributes:
+        projection: the shortcut of a block.
+        classifier: the last layer.
+    """
 
     projection: str = "downsample"
     classifier: str = "fc"
 
 
 def check(arch: Architecture) -> None:
-    """Raises `UsageError` for a network that this layout has no names for."""
-    refuse_average(arch, NAME)
+    """Checks that torchvision has a network.
+
+    Args:
+        arch: the network.
+
+    Raises:
+        UsageError: if torchvision does not have it.
+
+    Example:
+
+    >>> from resnet_keras.architectures import parse
+    >>> check(parse("resnet50"))
+    """
+    check_projection(arch, NAME)
     if arch.family != "imagenet" or arch.option == "A":
         raise UsageError(
-            f"the {NAME} layout is for ResNet-18 to 152 with projections (option B). "
+            f"the {NAME} layout supports ResNet-18 to ResNet-152 with projections (option B). "
             f"Received: {arch.label}"
         )
 
 
-def expected(
-    arch: Architecture, classes: int, spelling: Spelling | None = None
+def expected_shapes(
+    arch: Architecture, classes: int, names: ModuleNames | None = None
 ) -> dict[str, tuple[int, ...]]:
-    """Returns the shapes of all arrays of a network in this layout, by name."""
-    shapes = {}
+    """Returns the shapes of all arrays of a network in this layout.
+
+    Args:
+        arch: the network.
+        classes: the number of classes.
+        names: the names of the layout's modules; `None` selects those of torchvision.
+
+    Returns:
+        The shapes by name.
+
+    Example:
+
+    >>> from resnet_keras.architectures import parse
+    >>> shapes = expected_shapes(parse("resnet18", "B"), classes=1000)
+    >>> shapes["conv1.weight"], shapes["fc.weight"]
+    ((64, 3, 7, 7), (1000, 512))
+    """
+    shapes: dict[str, tuple[int, ...]] = {}
     for layer in weighted_layers(arch, classes):
-        weighted, norm = _modules(layer, spelling or Spelling())
-        shape = (layer.out_channels, layer.in_channels)
+        weighted, norm = _module_names(layer, names or ModuleNames())
         if layer.kind in CONVOLUTIONS:
-            shapes[f"{weighted}.weight"] = (*shape, layer.kernel, layer.kernel)
-            shapes |= {f"{norm}.{name}": shape[:1] for name in _NORM}
+            kernel = (layer.kernel, layer.kernel)
+            shapes[f"{weighted}.weight"] = (layer.out_channels, layer.in_channels, *kernel)
+            shapes |= {f"{norm}.{name}": (layer.out_channels,) for name in _BATCH_NORM}
         else:
-            shapes[f"{weighted}.weight"] = shape
-            shapes[f"{weighted}.bias"] = shape[:1]
+            shapes[f"{weighted}.weight"] = (layer.out_channels, layer.in_channels)
+            shapes[f"{weighted}.bias"] = (layer.out_channels,)
     return shapes
 
 
-def converted(
+def convert(
     arch: Architecture,
     weights: Mapping[str, np.ndarray],
     classes: int,
-    spelling: Spelling | None = None,
+    names: ModuleNames | None = None,
 ) -> dict[str, np.ndarray]:
-    """Returns our arrays, by `layer/variable`, from theirs, which are as `expected`."""
-    ours = {}
+    """Converts the arrays of this layout to the variables of our networks.
+
+    Args:
+        arch: the network.
+        weights: arrays with the names and shapes of `expected_shapes`.
+        classes: the number of classes.
+        names: the names of the layout's modules; `None` selects those of torchvision.
+
+    Returns:
+        The variables by `layer/variable`.
+
+    Example:
+
+    >>> from resnet_keras.architectures import parse
+    >>> arch = parse("resnet18", "B")
+    >>> shapes = expected_shapes(arch, classes=1000)
+    >>> weights = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+    >>> convert(arch, weights, classes=1000)["conv1/kernel"].shape
+    (7, 7, 3, 64)
+    """
+    variables = {}
     for layer in weighted_layers(arch, classes):
-        weighted, norm = _modules(layer, spelling or Spelling())
+        weighted, norm = _module_names(layer, names or ModuleNames())
         kernel = weights[f"{weighted}.weight"]
         if layer.kind in CONVOLUTIONS:
-            ours[f"{layer.name}/kernel"] = kernel.transpose(2, 3, 1, 0)
-            for theirs, variable in _NORM.items():
-                ours[f"{norm_name(layer)}/{variable}"] = weights[f"{norm}.{theirs}"]
+            variables[f"{layer.name}/kernel"] = kernel.transpose(2, 3, 1, 0)
+            for array, variable in _BATCH_NORM.items():
+                variables[f"{batch_norm_name(layer)}/{variable}"] = weights[f"{norm}.{array}"]
         else:
-            ours[f"{layer.name}/kernel"] = kernel.T
-            ours[f"{layer.name}/bias"] = weights[f"{weighted}.bias"]
-    return ours
+            variables[f"{layer.name}/kernel"] = kernel.T
+            variables[f"{layer.name}/bias"] = weights[f"{weighted}.bias"]
+    return variables
 
 
 def preprocessing(class_names: tuple[str, ...]) -> Preprocessing:
-    """Returns what torchvision's networks were trained with: 224 pixels out of 256."""
+    """Returns the preprocessing of torchvision's networks: 224 pixels cropped from 256.
+
+    Args:
+        class_names: the names of the classes.
+
+    Example:
+
+    >>> preprocessing(("cat", "dog")).size
+    (224, 224)
+    """
     return Preprocessing(
         size=(224, 224),
         resize="crop",
         shorter_side=256,
         scale=1 / 255,
-        mean=MEAN,
+        mean=np.array(MEAN, np.float32),
         std=STD,
         class_names=class_names,
     )
 
 
-def _modules(layer: Layer, spelling: Spelling) -> tuple[str, str]:
-    """Returns the modules of a layer and of its batch normalization; the latter may not exist."""
+def _module_names(layer: Layer, names: ModuleNames) -> tuple[str, str]:
+    """Returns the module names of a layer and its batch normalization, empty if it has none."""
     if layer.kind == "dense":
-        return spelling.classifier, ""
+        return names.classifier, ""
     block = "" if layer.block is None else f"layer{layer.stage[-1]}.{layer.block - 1}."
     if layer.kind == "projection":
-        return f"{block}{spelling.projection}.0", f"{block}{spelling.projection}.1"
+        return f"{block}{names.projection}.0", f"{block}{names.projection}.1"
     number = layer.name[-1]
     return f"{block}conv{number}", f"{block}bn{number}"

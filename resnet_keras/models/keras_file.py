@@ -1,120 +1,188 @@
-"""`.keras` files that know their preprocessing."""
+"""`.keras` files that contain the preprocessing of the network next to the network itself.
+
+They are ordinary Keras files with stock Keras layers, apart from the function of option A, which
+`import resnet_keras` registers. Keras ignores the additional member.
+"""
 
 import json
 import shutil
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import keras
 
 from resnet_keras.artefact import Description
-from resnet_keras.errors import UserError
-from resnet_keras.files import written_whole
+from resnet_keras.artefact_paths import MODEL_FILE
+from resnet_keras.errors import UserError, first_line
+from resnet_keras.files import atomic_write
 from resnet_keras.models import shortcuts
-from resnet_keras.models.batch_norm import BatchNormalization
+from resnet_keras.models.batch_norm import save_as_stock, use_fused_kernel
 from resnet_keras.models.build import allow_deep_networks
 
-# Keras reads the members it knows and leaves others alone, so stock Keras opens the file too.
+# The member of the zip archive that holds the description.
 MEMBER = "resnet_keras.json"
-_NETWORK = ("arch", "option", "projection", "bottleneck_stride")
+_ARCHITECTURE_FIELDS = ("arch", "option", "projection", "bottleneck_stride")
+
+# Files of networks with option A contain this function. Loading finds it if it is registered,
+# which importing its module does.
+_REGISTERED = (shortcuts.zero_padding_shortcut,)
 
 
-def read_description(path: Path) -> Description:
-    """Returns the description inside a `.keras` file, without loading the network.
+def save_keras_file(model: keras.Model, path: Path | str, description: Description) -> None:
+    """Writes a model and its description to one `.keras` file, completely or not at all.
+
+    Args:
+        model: the network. If it is compiled, the file contains its optimizer too.
+        path: the file to write. Its folder must exist.
+        description: the preprocessing of the network, and its model card.
 
     Raises:
-        UserError: if there is no such file, or it has no description.
+        UserError: if the file cannot be written.
+
+    Example:
+
+    >>> from resnet_keras.models.build import build
+    >>> from resnet_keras.preprocessing import Preprocessing
+    >>> rule = Preprocessing((8, 8), "stretch", 1 / 255, (0, 0, 0), (1, 1, 1), ("cat", "dog"))
+    >>> model = build("plain8", classes=2, input_shape=(8, 8, 3))
+    >>> save_keras_file(model, "model.keras", Description(rule, {"arch": "plain8"}))
+    >>> read_description("model.keras").preprocessing.class_names
+    ('cat', 'dog')
+    """
+    allow_deep_networks()
+    with atomic_write(path) as temporary:
+        # Keras insists on the suffix.
+        keras_path = temporary.with_name(f"{temporary.name}.keras")
+        try:
+            with save_as_stock(model):
+                model.save(keras_path)
+            with zipfile.ZipFile(keras_path, "a") as archive:
+                archive.writestr(MEMBER, json.dumps(description.to_json()))
+            shutil.move(keras_path, temporary)
+        finally:
+            keras_path.unlink(missing_ok=True)
+
+
+def load_keras_file(path: Path | str) -> tuple[keras.Model, Description]:
+    """Loads a trained network and its description from a `.keras` file of this program.
+
+    The model takes preprocessed images and returns logits. There are three ways to probabilities:
+
+    - `keras.ops.softmax(model(images))` for preprocessed images.
+    - `resnet_keras.evaluation.predictors.model_probabilities(model, description.preprocessing)`
+      returns a function from uint8 images to probabilities.
+    - The SavedModel of the run takes uint8 or encoded images and returns probabilities.
+
+    The file is treated as data: Keras' `safe_mode` rejects files that contain code.
+
+    Args:
+        path: the file, such as `runs/NAME/model.keras`.
+
+    Returns:
+        The model, not compiled, and its description.
+
+    Raises:
+        UserError: if the file is missing or damaged, was written by another program, or contains
+            code.
+
+    Example:
+
+    >>> from resnet_keras.models.build import build
+    >>> from resnet_keras.preprocessing import Preprocessing
+    >>> rule = Preprocessing((8, 8), "stretch", 1 / 255, (0, 0, 0), (1, 1, 1), ("cat", "dog"))
+    >>> model = build("plain8", classes=2, input_shape=(8, 8, 3))
+    >>> save_keras_file(model, "model.keras", Description(rule))
+    >>> model, description = load_keras_file("model.keras")
+    >>> probabilities = keras.ops.softmax(model(keras.ops.zeros((1, 8, 8, 3))))
+    >>> round(float(keras.ops.sum(probabilities)), 3)
+    1.0
+    """
+    description = read_description(path)
+    allow_deep_networks()
+    try:
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # what Keras raises depends on the damaged part
+        raise UserError(f"cannot load the network in {path}: {first_line(error)}") from error
+    use_fused_kernel(model)
+    _check_shapes(model, description, path)
+    return model, description
+
+
+def read_description(path: Path | str) -> Description:
+    """Returns the description in a `.keras` file without loading the network.
+
+    Args:
+        path: the file.
+
+    Raises:
+        UserError: if the file is missing or damaged, or has no description.
+
+    Example:
+
+    >>> read_description("absent.keras")
+    Traceback (most recent call last):
+    resnet_keras.errors.UserError: there is no file absent.keras
     """
     path = Path(path)
     try:
         if not path.is_file():
             if path.is_dir():
-                inside = path / "model.keras"
-                hint = f"; there is {inside}" if inside.is_file() else ""
+                inside = path / MODEL_FILE
+                hint = f"; did you mean {inside}?" if inside.is_file() else ""
                 raise UserError(f"{path} is a folder; a .keras file is needed{hint}")
             raise UserError(f"there is no file {path}")
         with zipfile.ZipFile(path) as archive:
             values = json.loads(archive.read(MEMBER))
     except KeyError:
         raise UserError(
-            f"{path} holds no preprocessing: it was not written by this program"
+            f"{path} has no description of the preprocessing: this program did not write it"
         ) from None
     except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path} is not a whole .keras file: {error}") from error
+        raise UserError(f"{path} is not a valid .keras file: {error}") from error
     return Description.from_json(values, path)
 
 
-def network_in(description: Description, path: Path | str) -> dict:
-    """Returns which network it is: `arch`, `option`, `projection` and `bottleneck_stride`, as a
-    recipe names them.
+def architecture_fields(description: Description, path: Path | str) -> dict[str, Any]:
+    """Returns the fields of a recipe that determine the architecture of a trained network.
 
     Args:
-        description: what a file says.
-        path: the file, for messages.
+        description: the description of the network.
+        path: its file, for error messages.
+
+    Returns:
+        `arch`, and `option`, `projection` and `bottleneck_stride` if the description has them.
 
     Raises:
-        UserError: if it does not say.
+        UserError: if the description does not name the architecture.
+
+    Example:
+
+    >>> from resnet_keras.preprocessing import Preprocessing
+    >>> rule = Preprocessing((8, 8), "stretch", 1 / 255, (0, 0, 0), (1, 1, 1), ("cat",))
+    >>> card = {"arch": "resnet20", "option": "A", "steps": 64000}
+    >>> architecture_fields(Description(rule, card), "model.keras")
+    {'arch': 'resnet20', 'option': 'A'}
     """
     card = description.card
     if not isinstance(card.get("arch"), str):
-        raise UserError(f"{path} does not say which network it holds")
+        raise UserError(f"{path} does not name the architecture of its network")
     recipe = card.get("recipe")
     known = {**(recipe if isinstance(recipe, dict) else {}), **card}
-    return {name: known[name] for name in _NETWORK if name in known}
+    return {name: known[name] for name in _ARCHITECTURE_FIELDS if name in known}
 
 
-# What a file may name beside Keras' own layers. Loading needs them registered, which importing
-# their modules does.
-_REGISTERED = (BatchNormalization, shortcuts.zero_padding_shortcut)
-
-
-def save_keras_file(model: keras.Model, path: Path, description: Description) -> None:
-    """Writes a model and its description to one `.keras` file, whole or not at all.
-
-    Raises:
-        UserError: if the file cannot be written.
-    """
-    allow_deep_networks()
-    with written_whole(path) as beside:
-        keras_path = beside.with_name(f"{beside.name}.keras")
-        try:
-            model.save(keras_path)
-            with zipfile.ZipFile(keras_path, "a") as archive:
-                archive.writestr(MEMBER, json.dumps(description.to_json()))
-            shutil.move(keras_path, beside)
-        finally:
-            keras_path.unlink(missing_ok=True)
-
-
-def load_keras_file(path: Path) -> tuple[keras.Model, Description]:
-    """Returns the model, not compiled, and its description.
-
-    Files are data here: Keras' `safe_mode` refuses any that bring code along.
-
-    Raises:
-        UserError: if the file is missing, damaged, of another program, or has code in it.
-    """
-    description = read_description(path)
-    allow_deep_networks()
-    try:
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # Keras raises whatever the damaged part happens to break
-        first = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-        raise UserError(f"cannot load the network in {path}: {first}") from error
-    _check_fit(model, description, path)
-    return model, description
-
-
-def _check_fit(model, description, path):
+def _check_shapes(model: keras.Model, description: Description, path: Path | str) -> None:
+    """Checks that the model fits its preprocessing."""
     size, names = description.preprocessing.size, description.preprocessing.class_names
     sides = zip(model.input_shape[1:3], size, strict=True)
-    if any(side not in (None, given) for side, given in sides):
+    if any(side not in (None, expected) for side, expected in sides):
         raise UserError(
-            f"{path}: the network takes images of {model.input_shape[1:3]} pixels, its "
-            f"preprocessing makes {size}"
+            f"{path}: the network takes images of {model.input_shape[1:3]} pixels, but the "
+            f"preprocessing returns images of {size} pixels"
         )
     if model.output_shape != (None, len(names)):
         raise UserError(
-            f"{path}: the network puts out {model.output_shape}, its preprocessing names "
-            f"{len(names)} classes"
+            f"{path}: the network has outputs of shape {model.output_shape}, but the preprocessing "
+            f"names {len(names)} classes"
         )

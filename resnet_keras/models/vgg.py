@@ -1,18 +1,30 @@
-"""VGG-19, the reference of section 3.3 and of Fig. 3 (Simonyan and Zisserman, 2014, model E)."""
+"""VGG-19, the reference in section 3.3 and Fig. 3 (Simonyan and Zisserman, 2014, model E)."""
 
 import keras
 
 from resnet_keras.architectures import Architecture
-from resnet_keras.models.layers import convolution, he_normal, relu
+from resnet_keras.models.layers import convolution, he_normal, logits, relu
 
 
-def vgg(x, arch: Architecture, classes: int | None):
-    """3x3 convolutions with bias, 2x2 max pooling after each stage, then three dense layers.
+def vgg(x: keras.KerasTensor, arch: Architecture, classes: int | None) -> keras.KerasTensor:
+    """Applies VGG: stages of 3x3 convolutions that end in max pooling, then three dense layers.
+
+    The convolutions have biases and no batch normalization.
 
     Args:
-        x: `(N, H, W, 3)`; H and W fixed, since the dense layers read the flattened image.
-        arch: says how many convolutions and filters a stage has.
-        classes: outputs; `None` leaves the dense layers off.
+        x: preprocessed images `(N, H, W, 3)`. H and W are fixed, because the first dense layer
+            takes the flattened feature maps.
+        arch: the network, which has the number of convolutions and filters of each stage.
+        classes: the number of classes; `None` leaves out the dense layers.
+
+    Returns:
+        Logits `(N, classes)`, float32, or the feature maps of the last stage.
+
+    Example:
+
+    >>> from resnet_keras.architectures import parse
+    >>> vgg(keras.Input((64, 64, 3)), parse("vgg19"), classes=None).shape
+    (None, 2, 2, 512)
     """
     for stage, (count, filters) in enumerate(zip(arch.blocks, arch.filters, strict=True), 1):
         for index in range(1, count + 1):
@@ -28,6 +40,4 @@ def vgg(x, arch: Architecture, classes: int | None):
     for index in (1, 2):
         x = keras.layers.Dense(4096, kernel_initializer=he_normal(), name=f"dense{index}")(x)
         x = relu(x, name=f"dense{index}_relu")
-    return keras.layers.Dense(
-        classes, kernel_initializer=he_normal(), dtype="float32", name="logits"
-    )(x)
+    return logits(x, classes)

@@ -1,4 +1,4 @@
-"""Tables and figures, drawn from architectures and from the csv files that runs wrote.
+"""Figures, tables and one HTML page, drawn from files that runs wrote.
 
 Drawing never trains and imports neither TensorFlow nor Keras.
 """

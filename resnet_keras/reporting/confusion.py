@@ -1,116 +1,166 @@
-"""A confusion matrix: which classes are taken for which."""
+"""Figures of confusion matrices."""
+
+from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from resnet_keras.errors import UsageError
-from resnet_keras.reporting.figures import LITERAL, font_families, new_figure, save
+from resnet_keras.reporting.figures import LITERAL, font_families, new_figure, save_figure
 
-MOST_NUMBERED = 20  # classes; with more, numbers would not be readable
-MOST_NAMED = 200
-LONGEST_NAME = 24  # characters
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
+
+# With more classes, the counts in the cells and the names beside them would not be legible.
+_MOST_CLASSES_WITH_COUNTS = 20
+_MOST_CLASSES_WITH_NAMES = 200
+_LONGEST_NAME = 24  # characters
 
 
 def draw_confusion(
-    matrix, class_names: Sequence[str], out_png_path: str | os.PathLike, title: str
+    matrix: ArrayLike, class_names: Sequence[str], out_png_path: str | os.PathLike[str], title: str
 ) -> None:
     """Draws a confusion matrix into a .png file.
 
     Args:
-        matrix: whole numbers `(C, C)`, how often class `row` was predicted as class `column`.
-        class_names: C names, taken literally, `$` included; long ones are shortened.
-        out_png_path: the file; an older one stays until the new one is whole.
-        title: taken literally.
+        matrix: integers of shape `(C, C)`. The element in row `i` and column `j` is the number of
+            images of class `i` that were predicted as class `j`.
+        class_names: the names of the C classes, taken literally, including dollar signs. Long
+            names are shortened.
+        out_png_path: the file to write. An existing file is replaced only when the new one is
+            complete.
+        title: the title of the figure, taken literally.
 
     Raises:
-        UsageError: if the matrix is not square, holds something other than counts, or the names
-            are not as many as its rows.
+        UsageError: if the matrix is not square or does not hold counts, or if the number of names
+            is not the number of classes.
         UserError: if the file cannot be written.
+
+    Example:
+
+    >>> import os
+    >>> draw_confusion([[8, 2], [1, 9]], ["cat", "dog"], "confusion.png", "my run")
+    >>> os.path.exists("confusion.png")
+    True
     """
     figure = confusion_figure(matrix, class_names, title)
-    with warnings.catch_warnings():
-        # A script that the fonts at hand lack comes out as boxes; the matrix is right all the same.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        save(figure, out_png_path)
+    with _missing_glyphs_ignored():
+        save_figure(figure, out_png_path)
 
 
-def confusion_figure(matrix, class_names: Sequence[str], title: str):
-    """Returns a matplotlib `Figure` of the matrix; arguments and errors as of `draw_confusion`.
+def confusion_figure(matrix: ArrayLike, class_names: Sequence[str], title: str) -> Figure:
+    """Returns a figure of a confusion matrix.
 
-    Colours are shares of a row, so that rare classes are seen as well as common ones; the numbers
-    in the cells, for up to 20 classes, are the counts.
+    The colors show percentages of the rows, so that rare classes are as visible as common ones.
+    With up to 20 classes, the cells contain the counts.
+
+    Args:
+        matrix: see `draw_confusion`.
+        class_names: see `draw_confusion`.
+        title: see `draw_confusion`.
+
+    Raises:
+        UsageError: see `draw_confusion`.
+
+    Example:
+
+    >>> figure = confusion_figure([[8, 2], [1, 9]], ["cat", "dog"], "my run")
+    >>> [text.get_text() for text in figure.axes[0].texts]
+    ['8', '2', '1', '9']
     """
     from matplotlib.colors import PowerNorm
 
-    matrix = _checked(matrix, class_names)
-    count = len(matrix)
-    side = min(max(4.0, 2.0 + 0.42 * count), 16.0)
+    counts = _checked(matrix, class_names)
+    classes = len(counts)
+    side = min(max(4.0, 2.0 + 0.42 * classes), 16.0)
     figure = new_figure(side + 1.0, side)
     axes = figure.add_subplot()
-    shares = _shares(matrix)
-    # A square root, so that a mistake of a few percent is seen.
-    scale = PowerNorm(0.5, vmin=0, vmax=100)
-    image = axes.imshow(shares, cmap="Blues", norm=scale, interpolation="nearest")
+    percentages = 100.0 * counts / counts.sum(axis=1, keepdims=True).clip(min=1)
+    # The square root makes errors of a few percent visible.
+    norm = PowerNorm(0.5, vmin=0, vmax=100)
+    image = axes.imshow(percentages, cmap="Blues", norm=norm, interpolation="nearest")
     figure.colorbar(image, ax=axes, fraction=0.04, pad=0.02, label="% of the true class")
-    if count <= MOST_NUMBERED:
-        _write_counts(axes, matrix, shares)
-    if count <= MOST_NAMED:
-        _name_classes(axes, [short_name(name) for name in class_names])
+    if classes <= _MOST_CLASSES_WITH_COUNTS:
+        _write_counts(axes, counts, percentages)
+    if classes <= _MOST_CLASSES_WITH_NAMES:
+        _write_names(axes, [short_name(name) for name in class_names])
     axes.set_xlabel("predicted class")
     axes.set_ylabel("true class")
     axes.set_title(title, fontsize=11, fontfamily=font_families(), **LITERAL)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+    with _missing_glyphs_ignored():
         figure.tight_layout()
     return figure
 
 
 def short_name(name: str) -> str:
-    """Returns a class name in one line of at most 24 characters, all of them printable."""
+    """Shortens a class name to one line of at most 24 printable characters.
+
+    Args:
+        name: the name.
+
+    Example:
+
+    >>> short_name("a very long name of a class of animals")
+    'a very long name of a c…'
+    """
     line = " ".join(str(name).split())
     line = "".join(character if character.isprintable() else "\ufffd" for character in line)
-    return line if len(line) <= LONGEST_NAME else line[: LONGEST_NAME - 1].rstrip() + "…"
+    return line if len(line) <= _LONGEST_NAME else line[: _LONGEST_NAME - 1].rstrip() + "…"
 
 
-def _checked(matrix, class_names):
-    import numpy
+@contextmanager
+def _missing_glyphs_ignored() -> Iterator[None]:
+    """Suppresses warnings about characters that no font has. Matplotlib draws boxes for them."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        yield
 
-    matrix = numpy.asarray(matrix)
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.size:
-        raise UsageError(f"a confusion matrix is square, (C, C). Received: shape {matrix.shape}")
-    if not numpy.issubdtype(matrix.dtype, numpy.integer) or matrix.min() < 0:
+
+def _checked(matrix: ArrayLike, class_names: Sequence[str]) -> np.ndarray:
+    import numpy as np
+
+    counts = np.asarray(matrix)
+    if counts.ndim != 2 or counts.shape[0] != counts.shape[1] or not counts.size:
         raise UsageError(
-            "a confusion matrix holds counts, whole numbers from 0 on. "
-            f"Received: {matrix.dtype}, smallest {matrix.min()}"
+            f"a confusion matrix must be square, with shape (C, C). Received: shape {counts.shape}"
         )
-    if len(class_names) != len(matrix):
-        raise UsageError(f"{len(matrix)} classes need as many names. Received: {len(class_names)}")
-    return matrix
+    if not np.issubdtype(counts.dtype, np.integer) or counts.min() < 0:
+        raise UsageError(
+            "a confusion matrix must hold counts, that is integers from 0 on. "
+            f"Received: dtype {counts.dtype} with minimum {counts.min()}"
+        )
+    if len(class_names) != len(counts):
+        raise UsageError(
+            f"{len(counts)} classes need {len(counts)} names. Received: {len(class_names)}"
+        )
+    return counts
 
 
-def _shares(matrix):
-    """Percent of each row; zeros for a class without examples."""
-    sums = matrix.sum(axis=1, keepdims=True)
-    return 100.0 * matrix / sums.clip(min=1)
+def _write_counts(axes: Axes, counts: np.ndarray, percentages: np.ndarray) -> None:
+    size = 9 if counts.max() < 10_000 else 7
+    for row in range(len(counts)):
+        for column in range(len(counts)):
+            # White on dark cells. Zeros are pale, so that the errors stand out.
+            color = "white" if percentages[row, column] > 30 else "black"
+            if counts[row, column] == 0:
+                color = "0.7"
+            axes.text(
+                column, row, f"{counts[row, column]}", ha="center", va="center", fontsize=size,
+                color=color,
+            )  # fmt: skip
 
 
-def _write_counts(axes, matrix, shares):
-    size = 9 if matrix.max() < 10_000 else 7
-    for row, column in ((r, c) for r in range(len(matrix)) for c in range(len(matrix))):
-        # White on dark cells; zeros pale, so that the mistakes stand out.
-        colour = "white" if shares[row, column] > 30 else "black"
-        if matrix[row, column] == 0:
-            colour = "0.7"
-        axes.text(
-            column, row, f"{matrix[row, column]}", ha="center", va="center",
-            fontsize=size, color=colour,
-        )  # fmt: skip
-
-
-def _name_classes(axes, names):
+def _write_names(axes: Axes, names: Sequence[str]) -> None:
     ticks = range(len(names))
-    style = {"fontsize": min(600 / len(names), 9), "fontfamily": font_families(), **LITERAL}
+    style: dict[str, Any] = {
+        "fontsize": min(600 / len(names), 9), "fontfamily": font_families(), **LITERAL,
+    }  # fmt: skip
     axes.set_xticks(ticks, names, rotation=90 if len(names) > 12 else 45, **style)
     if len(names) <= 12:
         for label in axes.get_xticklabels():

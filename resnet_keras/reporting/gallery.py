@@ -1,4 +1,6 @@
-"""What the paper's comparisons are of: networks, and runs that were trained as it did."""
+"""The catalogue of figures and tables, and the choice of the runs that belong into each of them."""
+
+from __future__ import annotations
 
 import dataclasses
 import math
@@ -6,50 +8,75 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from resnet_keras.reporting import error_figures, fast_recipe
-from resnet_keras.reporting.fast_recipe import epochs_figure
-from resnet_keras.reporting.figures import footnotes, save
-from resnet_keras.reporting.groups import Group, conditions, group_runs, paper_steps
+from resnet_keras.recipe import Recipe
+from resnet_keras.reporting import error_figures, fast_recipe, responses_figure
+from resnet_keras.reporting.figures import (
+    SINGLE_SEED_NOTE,
+    departures,
+    save_figure,
+    seed_counts,
+)
+from resnet_keras.reporting.groups import Group, group_runs, paper_steps, split_by_conditions
 from resnet_keras.reporting.paper import IMAGENET_DATASETS
-from resnet_keras.reporting.responses_figure import draw_responses
-from resnet_keras.reporting.tables import readable, results_table, table_picture, write_table
-from resnet_keras.runs.reading import Run
+from resnet_keras.reporting.tables import (
+    format_results,
+    results_table,
+    table_figure,
+    write_table,
+)
+from resnet_keras.runs.run import Run
 
-DEPTHS = (20, 32, 44, 56)
-PLAIN = tuple(f"plain{depth}" for depth in DEPTHS)
-RESIDUAL = tuple(f"resnet{depth}-A" for depth in DEPTHS)
-TWENTY = ("plain20", "resnet20-A", "resnet20-B", "resnet20-B-average")
-OPTIONS = ("resnet20-A", "resnet20-B", "resnet20-C")
-TABLE_6 = (*RESIDUAL, "resnet110-A", "resnet1202-A")
-IMAGENET_34 = ("plain18", "plain34", "resnet18-A", "resnet34-A")
-IMAGENET_3 = ("plain34", "resnet34-A", "resnet34-B", "resnet34-C", *(
-    f"resnet{depth}-B" for depth in (50, 101, 152)
-))  # fmt: skip
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+TABLES_FOLDER = "tables"
+
+_DEPTHS = (20, 32, 44, 56)
+_PLAIN = tuple(f"plain{depth}" for depth in _DEPTHS)
+_RESIDUAL = tuple(f"resnet{depth}-A" for depth in _DEPTHS)
+_TWENTY_LAYERS = ("plain20", "resnet20-A", "resnet20-B", "resnet20-B-average")
+_OPTIONS = ("resnet20-A", "resnet20-B", "resnet20-C")
+_TABLE_6 = (*_RESIDUAL, "resnet110-A", "resnet1202-A")
+_IMAGENET_TABLE_2 = ("plain18", "plain34", "resnet18-A", "resnet34-A")
+_IMAGENET_TABLE_3 = (
+    "plain34", "resnet34-A", "resnet34-B", "resnet34-C", "resnet50-B", "resnet101-B",
+    "resnet152-B",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A file that was drawn or written: the picture, or the table's csv.
+class GalleryItem:
+    """A figure or a table that was written.
 
     Attributes:
-        path: the file.
-        caption: what it shows.
-        networks: labels of the groups on it.
-        picture: the table drawn, if it is.
+        path: the file of the figure, or the CSV file of the table.
+        caption: what it shows, without a period.
+        networks: the labels of the groups in it.
+        image: the file of the table drawn as a figure, if there is one.
+
+    Example:
+
+    >>> GalleryItem(Path("results/fig1.png"), "Degradation", ("plain20", "plain56")).image is None
+    True
     """
 
     path: Path
     caption: str
     networks: tuple[str, ...]
-    picture: Path | None = None
+    image: Path | None = None
 
 
-def trained_as_the_paper(groups: Iterable[Group]) -> list[Group]:
-    """Returns those trained as the paper did, if for a shorter time: from random weights, by drops,
-    on all images.
+# Which groups belong into which figure or table.
 
-    A network alone on somebody's own images is no comparison of the paper's; several are.
+
+def _like_the_paper(groups: Iterable[Group]) -> list[Group]:
+    """Returns the groups that were trained as in the paper, except for the length.
+
+    That is: from random weights, on all images, with drops of the learning rate. A single network
+    on a user's own images is not one of the paper's comparisons; several networks are.
     """
     chosen = [
         group
@@ -58,13 +85,12 @@ def trained_as_the_paper(groups: Iterable[Group]) -> list[Group]:
         and group.recipe.validation_size == 0
         and group.recipe.train_from is None
     ]
-    on_files = {group.network for group in chosen if group.recipe.dataset == "folder"}
-    return [group for group in chosen if group.recipe.dataset != "folder" or len(on_files) > 1]
+    on_own_images = {group.network for group in chosen if group.recipe.dataset == "folder"}
+    return [group for group in chosen if group.recipe.dataset != "folder" or len(on_own_images) > 1]
 
 
-def trained_in_one_cycle(groups: Iterable[Group]) -> list[Group]:
-    """Returns those trained in one cycle of the rate, as the recipe fast does: from random weights,
-    on all images."""
+def _one_cycle(groups: Iterable[Group]) -> list[Group]:
+    """Returns the groups with the one-cycle schedule, from random weights and on all images."""
     return [
         group
         for group in groups
@@ -74,71 +100,99 @@ def trained_in_one_cycle(groups: Iterable[Group]) -> list[Group]:
     ]
 
 
-def _under_equal_conditions(groups):
-    return conditions(trained_as_the_paper(groups))
+def _held_out(groups: Iterable[Group]) -> list[Group]:
+    return [group for group in groups if group.recipe.validation_size > 0]
 
 
-def _cycles_of_any_length(groups):
-    """Of several lengths or recipes: comparing them is what the figure is for."""
-    cycles = [
+def _several_precisions(groups: Iterable[Group]) -> list[Group]:
+    """Returns the groups for which there is another one that differs only in the precision."""
+    groups = list(groups)
+
+    def without_precision(group: Group) -> Recipe:
+        return dataclasses.replace(group.recipe, precision="auto")
+
+    counts = Counter(map(without_precision, groups))
+    return [group for group in _like_the_paper(groups) if counts[without_precision(group)] > 1]
+
+
+def _sets_of_equal_conditions(groups: Iterable[Group]) -> list[list[Group]]:
+    return split_by_conditions(_like_the_paper(groups))
+
+
+def _one_cycle_of_any_length(groups: Iterable[Group]) -> list[list[Group]]:
+    """Returns one set with different lengths and recipes, which the figure compares."""
+    chosen = [
         group
-        for group in trained_in_one_cycle(groups)
+        for group in _one_cycle(groups)
         if group.recipe.dataset == "cifar10" and math.isfinite(group.epochs)
     ]
-    return [cycles] if sum(bool(group.complete) for group in cycles) > 1 else []
+    return [chosen] if sum(bool(group.complete) for group in chosen) > 1 else []
+
+
+# Figures.
 
 
 @dataclass(frozen=True)
-class Figure:
+class FigureSpec:
     """A figure of the gallery.
 
     Attributes:
-        caption: what it shows.
-        networks: labels of those on it; each that was run is drawn.
-        draw: takes groups and whether to lay the paper's curves behind them.
-        sets: of the groups of these networks, those that make a figure, the first figure first.
+        caption: what it shows, without a period.
+        networks: the networks that may be in it. Those that were trained are drawn.
+        draw: draws groups; its second argument says whether to draw the paper's curves behind ours.
+        split: splits the groups of these networks into one set per figure, the main one first.
     """
 
     caption: str
     networks: tuple[str, ...]
-    draw: Callable
-    sets: Callable[[list[Group]], list[list[Group]]] = _under_equal_conditions
+    draw: Callable[[Sequence[Group], bool], Figure]
+    split: Callable[[Iterable[Group]], list[list[Group]]] = _sets_of_equal_conditions
 
 
-def _one_panel(title):
-    return lambda groups, overlay: error_figures.one_panel(groups, title, overlay)
+def _single_panel(title: str) -> Callable[[Sequence[Group], bool], Figure]:
+    return lambda groups, overlay: error_figures.single_panel_figure(groups, title, overlay)
 
 
 FIGURES = {
-    "plain_vs_residual": Figure(
-        "Twenty layers: plain, and residual with three kinds of shortcut (sections 4.1, 4.2)",
-        TWENTY, _one_panel("20 layers: plain and residual"),
+    "plain_vs_residual": FigureSpec(
+        "A plain network of 20 layers, and residual ones with different shortcuts "
+        "(sections 4.1 and 4.2)",
+        _TWENTY_LAYERS,
+        _single_panel("Plain and residual networks with 20 layers"),
     ),
-    "side_by_side": Figure(
-        "Plain networks beside residual ones, by depth (after Fig. 6, left and middle)",
-        (*PLAIN, *RESIDUAL), error_figures.side_by_side,
+    "side_by_side": FigureSpec(
+        "Plain and residual networks of several depths (after Fig. 6, left and middle)",
+        (*_PLAIN, *_RESIDUAL),
+        error_figures.plain_residual_figure,
     ),
-    "fig1": Figure(
+    "fig1": FigureSpec(
         "Degradation: training and test error of plain networks (after Fig. 1)",
-        ("plain20", "plain56"), error_figures.figure_1,
+        ("plain20", "plain56"),
+        error_figures.figure_1,
     ),
-    "fig6": Figure(
-        "Training on CIFAR-10: plain networks, residual ones, and the deepest (after Fig. 6)",
-        (*PLAIN, "plain110", *TABLE_6), error_figures.figure_6,
+    "fig6": FigureSpec(
+        "Training on CIFAR-10: plain networks, residual networks, and the deepest networks "
+        "(after Fig. 6)",
+        (*_PLAIN, "plain110", *_TABLE_6),
+        error_figures.figure_6,
     ),
-    "options": Figure(
+    "options": FigureSpec(
         "The shortcut options A, B and C in a network of 20 layers (section 4.1)",
-        OPTIONS, _one_panel("ResNet-20: shortcut options"),
+        _OPTIONS,
+        _single_panel("ResNet-20 with shortcut options A, B and C"),
     ),
-    "fast": Figure(
-        "Error against epochs: ResNet-20 in one cycle of the rate, the recipe fast",
-        ("resnet20-A",), lambda groups, overlay: epochs_figure(groups), _cycles_of_any_length,
+    "fast": FigureSpec(
+        "Test error of ResNet-20 against the number of epochs with the recipe fast",
+        ("resnet20-A",),
+        lambda groups, overlay: fast_recipe.epochs_figure(groups),
+        _one_cycle_of_any_length,
     ),
-    "fig4": Figure(
-        "18 and 34 layers on ImageNet: plain, residual (after Fig. 4)",
-        IMAGENET_34, error_figures.side_by_side,
+    "fig4": FigureSpec(
+        "Plain and residual networks with 18 and 34 layers on ImageNet (after Fig. 4)",
+        _IMAGENET_TABLE_2,
+        error_figures.plain_residual_figure,
     ),
-}  # fmt: skip
+}
 
 
 def draw_figures(
@@ -146,147 +200,207 @@ def draw_figures(
     results_dir: Path,
     names: Sequence[str] = tuple(FIGURES),
     overlay_paper: bool = False,
-) -> list[Shown]:
-    """Draws those of the figures `names` for which there are runs.
+) -> list[GalleryItem]:
+    """Draws the figures of the gallery for which there are runs.
 
-    Runs under different conditions (schedule, data set, …) are never drawn into one figure, but
-    for the one that shows what the schedule's length does. The set of runs that `conditions` ranks
-    first gives `name.png`, others `name-<steps>steps.png`, numbered where there are several, as far
-    as two networks can be compared, or one with the paper's curve.
+    Runs under different conditions (schedule, data set, …) are never drawn into one figure, except
+    for the figure `fast`, which compares them. The first set of runs with equal conditions is
+    drawn into `<name>.png`. Further sets are drawn into `<name>-<steps>steps.png`, with a number if
+    there are several, provided that they compare two networks, or one with the paper's curve.
+
+    Args:
+        runs: the runs.
+        results_dir: the folder for the figures.
+        names: the figures to draw, from `FIGURES`.
+        overlay_paper: whether to draw the test curves of Fig. 6 behind ours.
+
+    Returns:
+        The figures that were drawn.
+
+    Raises:
+        UserError: if a file cannot be written.
+
+    Example:
+
+    >>> draw_figures([], Path("results"))
+    []
     """
     groups = group_runs(runs)
-    shown = []
+    items: list[GalleryItem] = []
     for name in names:
         figure = FIGURES[name]
-        chosen = [group for group in groups if group.network in figure.networks]
-        for number, members in enumerate(figure.sets(chosen)):
+        candidates = [group for group in groups if group.network in figure.networks]
+        for number, members in enumerate(figure.split(candidates)):
             if number and len(members) < 2 and name != "fig6":
                 continue
-            # Labels need not tell apart what lies on another figure.
+            # Group again, because labels only need to distinguish the groups in the same figure.
             members = group_runs(run for group in members for run in group.runs)
             path = Path(results_dir) / f"{name}{_suffix(members) if number else ''}.png"
-            if any(path == one.path for one in shown):
+            if any(path == item.path for item in items):
                 path = path.with_stem(f"{path.stem}-{number}")
-            save(figure.draw(members, overlay_paper), path)
-            shown.append(Shown(path, figure.caption, tuple(group.label for group in members)))
-    return shown
+            save_figure(figure.draw(members, overlay_paper), path)
+            labels = tuple(group.label for group in members)
+            items.append(GalleryItem(path, figure.caption, labels))
+    return items
 
 
-def draw_kept_responses(results_dir: Path) -> tuple[list[Shown], list[str]]:
-    """Draws Fig. 7 of the responses that were kept in `responses/`, if any; returns it, and a line
-    for each file that cannot be read."""
-    path, problems = draw_responses(results_dir)
+def draw_layer_responses(results_dir: Path) -> tuple[list[GalleryItem], list[str]]:
+    """Draws the figure of layer responses from the CSV files in `<results_dir>/responses/`.
+
+    Args:
+        results_dir: the folder of results.
+
+    Returns:
+        The figure, if there are files that can be read, and one line for each file that cannot.
+
+    Raises:
+        UserError: if the figure cannot be written.
+
+    Example:
+
+    >>> draw_layer_responses(Path("results"))
+    ([], [])
+    """
+    path, problems = responses_figure.draw_responses(results_dir)
     caption = "Standard deviations of layer responses (after Fig. 7)"
-    return ([Shown(path, caption, ())] if path else []), problems
+    return ([GalleryItem(path, caption, ())] if path else []), problems
 
 
-def _suffix(groups):
+def _suffix(groups: Sequence[Group]) -> str:
     recipe = groups[0].recipe
-    papers = recipe.dataset in ("cifar10", *IMAGENET_DATASETS)
-    word = "" if papers else "-" + recipe.label.removeprefix(recipe.architecture.label).strip("-")
-    return f"{word}-{recipe.steps}steps"
+    dataset = ""
+    if recipe.dataset not in ("cifar10", *IMAGENET_DATASETS):
+        dataset = "-" + recipe.label.removeprefix(recipe.architecture.label).strip("-")
+    return f"{dataset}-{recipe.steps}steps"
 
 
-TABLES_FOLDER = "tables"
+# Tables.
 
 
-def table_notes(groups: Sequence[Group]) -> list[str]:
-    """Returns the sentences that belong below a table of these groups."""
-    notes = ["Ours: mean ± standard deviation over seeds (their number) of the last iterate."]
-    graph_only = ("Lines:", "Dotted:", "Unfinished", "Arithmetic:")
-    notes += [note for note in footnotes(groups) if not note.startswith(graph_only)]
+def _table_notes(groups: Sequence[Group]) -> list[str]:
+    """Returns the sentences to write below a table of results."""
+    notes = [
+        "Test errors are measured after the last iteration: mean ± standard deviation over the "
+        "seeds (number of seeds).",
+        *departures(groups),
+    ]
+    if seed_counts(groups) == [1]:
+        notes.append(SINGLE_SEED_NOTE)
     if any(group.recipe.steps != paper_steps(group.recipe) for group in groups):
-        notes.append("Where the schedule is not the paper's, the difference is not like for like.")
+        notes.append("Errors after schedules of different lengths are not directly comparable.")
     if any(group.recipe.dataset in IMAGENET_DATASETS for group in groups):
         notes.append(
-            "On ImageNet ours is one view, the centre crop; the paper's is ten crops: no like for "
-            "like either (evaluate.py --views 10crop)."
+            "On ImageNet, our errors are measured on the center crop and the paper's on ten crops, "
+            "so they are not comparable either (see evaluate.py --views 10crop)."
         )
     on_cifar = [group.network for group in groups if group.recipe.dataset == "cifar10"]
     if any(network.startswith("plain") for network in on_cifar):
-        notes.append("The paper's plain networks on CIFAR-10: read off the curves of Fig. 6.")
+        notes.append(
+            "The paper's errors of plain networks on CIFAR-10 were read from the curves of Fig. 6."
+        )
     return notes
 
 
-def _with_images_held_out(groups):
-    return [group for group in groups if group.recipe.validation_size > 0]
-
-
-def _in_two_precisions(groups):
-    def others(group):
-        return dataclasses.replace(group.recipe, precision="auto")
-
-    counted = Counter(map(others, groups))
-    return [group for group in trained_as_the_paper(groups) if counted[others(group)] > 1]
-
-
 @dataclass(frozen=True)
-class Table:
+class TableSpec:
     """A table of the gallery.
 
     Attributes:
-        caption: its title.
-        networks: labels of those on it; empty for all.
-        picture: whether it is also drawn.
-        of: of the groups of these networks, those that are on it.
-        numbers: makes the table of the groups: a `DataFrame`.
-        shown: makes the strings that people read of that.
-        notes: makes the sentences below it of the groups.
+        caption: the title of the table.
+        networks: the networks that may be in it; empty for all.
+        draw: whether the table is drawn as a figure as well.
+        select: chooses groups among those of these networks.
+        build: makes a `DataFrame` of numbers from the groups.
+        format: makes a `DataFrame` of strings, for readers, from the numbers.
+        notes: makes the sentences below the table from the groups.
     """
 
     caption: str
     networks: tuple[str, ...]
-    picture: bool = False
-    of: Callable[[list[Group]], list[Group]] = trained_as_the_paper
-    numbers: Callable = results_table
-    shown: Callable = readable
-    notes: Callable = table_notes
+    draw: bool = False
+    select: Callable[[Iterable[Group]], list[Group]] = _like_the_paper
+    build: Callable[[Sequence[Group]], pd.DataFrame] = results_table
+    format: Callable[[pd.DataFrame], pd.DataFrame] = format_results
+    notes: Callable[[Sequence[Group]], list[str]] = _table_notes
 
-    def rows(self, groups: Sequence[Group]) -> list[Group]:
-        """Returns those of the groups that are on it, labelled so that these are told apart."""
-        named = [g for g in groups if not self.networks or g.network in self.networks]
-        return group_runs(run for group in self.of(named) for run in group.runs)
+    def select_groups(self, groups: Iterable[Group]) -> list[Group]:
+        """Returns the groups in the table, with labels that distinguish them from one another.
+
+        Args:
+            groups: all groups.
+        """
+        candidates = [
+            group for group in groups if not self.networks or group.network in self.networks
+        ]
+        return group_runs(run for group in self.select(candidates) for run in group.runs)
 
 
 TABLES = {
-    "plain_vs_residual": Table("Plain and residual, 20 layers", TWENTY, picture=True),
-    "depth": Table("Depth, plain and residual", (*PLAIN, "plain110", *RESIDUAL, "resnet110-A")),
-    "options": Table("Shortcut options, 20 layers", OPTIONS),
-    "table6": Table("Residual networks on CIFAR-10 (after Table 6)", TABLE_6),
-    "imagenet_table2": Table("Plain and residual on ImageNet (after Table 2)", IMAGENET_34),
-    "imagenet_table3": Table("Options and depth on ImageNet (after Table 3)", IMAGENET_3),
-    "precision": Table(
-        "ResNet-20 in float32 and in bfloat16", ("resnet20-A",), of=_in_two_precisions
+    "plain_vs_residual": TableSpec(
+        "Plain and residual networks with 20 layers", _TWENTY_LAYERS, draw=True
     ),
-    "fast": Table(
-        "ResNet-20 in one cycle of the rate: the recipe fast", ("resnet20-A",),
-        of=trained_in_one_cycle,
+    "depth": TableSpec(
+        "Plain and residual networks of several depths",
+        (*_PLAIN, "plain110", *_RESIDUAL, "resnet110-A"),
     ),
-    "fast_ablation": Table(
-        "What the parts of the recipe fast are worth", ("resnet20-A",),
-        of=_with_images_held_out,
-        numbers=fast_recipe.ablation_table, shown=fast_recipe.readable, notes=fast_recipe.notes,
+    "options": TableSpec("Shortcut options A, B and C in networks with 20 layers", _OPTIONS),
+    "table6": TableSpec("Residual networks on CIFAR-10 (after Table 6)", _TABLE_6),
+    "imagenet_table2": TableSpec(
+        "Plain and residual networks on ImageNet (after Table 2)", _IMAGENET_TABLE_2
     ),
-    "all": Table("Every run", (), of=list),
-}  # fmt: skip
+    "imagenet_table3": TableSpec(
+        "Shortcut options and depths on ImageNet (after Table 3)", _IMAGENET_TABLE_3
+    ),
+    "precision": TableSpec(
+        "ResNet-20 in float32 and in bfloat16", ("resnet20-A",), select=_several_precisions
+    ),
+    "fast": TableSpec("ResNet-20 with the recipe fast", ("resnet20-A",), select=_one_cycle),
+    "fast_ablation": TableSpec(
+        "Ablation of the recipe fast",
+        ("resnet20-A",),
+        select=_held_out,
+        build=fast_recipe.ablation_table,
+        format=fast_recipe.format_ablation,
+        notes=fast_recipe.ablation_notes,
+    ),
+    "all": TableSpec("All runs", (), select=list),
+}
 
 
 def write_tables(
     runs: Iterable[Run], results_dir: Path, names: Sequence[str] = tuple(TABLES)
-) -> list[Shown]:
-    """Writes those of the tables `names` for which there are runs, into `tables/`."""
+) -> list[GalleryItem]:
+    """Writes the tables of the gallery for which there are runs to `<results_dir>/tables/`.
+
+    Args:
+        runs: the runs.
+        results_dir: the folder of results.
+        names: the tables to write, from `TABLES`.
+
+    Returns:
+        The tables that were written.
+
+    Raises:
+        UserError: if a file cannot be written.
+
+    Example:
+
+    >>> write_tables([], Path("results"))
+    []
+    """
     groups = group_runs(runs)
-    shown = []
+    items = []
     for name in names:
         table = TABLES[name]
-        rows = table.rows(groups)
-        if not rows:
+        members = table.select_groups(groups)
+        if not members:
             continue
-        numbers = table.numbers(rows)
-        shown_rows = table.shown(numbers)
-        csv = write_table(numbers, shown_rows, Path(results_dir) / TABLES_FOLDER, name)[0]
-        picture = Path(results_dir) / f"{name}_table.png" if table.picture else None
-        if picture:
-            save(table_picture(shown_rows, table.caption, table.notes(rows)), picture)
-        shown.append(Shown(csv, table.caption, tuple(group.label for group in rows), picture))
-    return shown
+        numbers = table.build(members)
+        formatted = table.format(numbers)
+        csv = write_table(numbers, formatted, Path(results_dir) / TABLES_FOLDER, name)[0]
+        image = Path(results_dir) / f"{name}_table.png" if table.draw else None
+        if image:
+            save_figure(table_figure(formatted, table.caption, table.notes(members)), image)
+        labels = tuple(group.label for group in members)
+        items.append(GalleryItem(csv, table.caption, labels, image))
+    return items

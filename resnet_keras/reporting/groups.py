@@ -1,152 +1,315 @@
-"""Runs that differ in nothing but their seed, taken together."""
+"""Groups of runs that differ only in their seed, and sets of groups that can be compared."""
+
+from __future__ import annotations
 
 import dataclasses
 import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+from resnet_keras.architectures import Architecture
 from resnet_keras.recipe import Recipe
-from resnet_keras.runs.reading import Run
+from resnet_keras.runs.run import Run
 
-PAPER_STEPS = {"cifar": 64_000, "imagenet": 600_000, "vgg": 600_000}
-# Networks under equal conditions may be drawn into one figure: they differ in the network, in the
-# warm-up that goes with it, and in what changes how a run is computed rather than what.
-_NETWORK = ("arch", "option", "projection", "bottleneck_stride", "warmup_steps", "warmup_rate",
-            "warmup_shape")  # fmt: skip
-# Of what sets runs of one network apart, what a label says even where it is the paper's.
-_ALWAYS_SAID = ("steps", "precision", "dataset")
-# And what it need not say besides.
-_COMPANIONS = {"steps": ("drops", "eval_every", "warmup_steps"), "schedule": ("drops",)}
+if TYPE_CHECKING:
+    import pandas as pd
+
+_PAPER_STEPS = {"cifar": 64_000, "imagenet": 600_000, "vgg": 600_000}
+# Networks with equal conditions may be drawn into one figure. They may differ in the network, in
+# the warm-up that belongs to it, and in how a run is executed.
+_NETWORK = (
+    "arch", "option", "projection", "bottleneck_stride", "warmup_steps", "warmup_rate",
+    "warmup_shape",
+)  # fmt: skip
 _EXECUTION = ("seed", "eval_every", "precision", "deterministic", "devices")
+# The values that a label includes even if they are those of the paper.
+_ALWAYS_INCLUDED = ("steps", "precision", "dataset")
+# The values that follow from another one, so that a label need not include them as well.
+_IMPLIED = {"steps": ("drops", "eval_every", "warmup_steps"), "schedule": ("drops",)}
 
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """The runs of one recipe, a seed each.
+    """The runs of one recipe, one run per seed.
 
     Attributes:
-        label: what tables and legends call it.
-        recipe: of the first run.
-        runs: by seed.
+        recipe: the recipe of the runs, with seed 0.
+        runs: the runs, sorted by seed.
+        distinctions: the values in which the recipe differs from other recipes for the same
+            network, in words: `("6,400 steps", "float32")`.
+
+    Example:
+
+    >>> group = Group(Recipe("resnet20"), (), ("6,400 steps",))
+    >>> group.label, group.title
+    ('resnet20-A (6,400 steps)', 'ResNet-20 (A), 6,400 steps')
     """
 
-    label: str
     recipe: Recipe
     runs: tuple[Run, ...]
+    distinctions: tuple[str, ...] = ()
+
+    @property
+    def network(self) -> str:
+        """The network and its variant as commands spell it, such as `resnet20-A`."""
+        return self.recipe.architecture.label
+
+    @property
+    def label(self) -> str:
+        """The name of the group in tables, such as `resnet20-A (6,400 steps)`."""
+        distinctions = f" ({', '.join(self.distinctions)})" if self.distinctions else ""
+        return f"{self.network}{distinctions}"
+
+    @property
+    def title(self) -> str:
+        """The name of the group in legends, such as `ResNet-20 (A), 6,400 steps`."""
+        return ", ".join([network_title(self.recipe.architecture), *self.distinctions])
 
     @property
     def complete(self) -> tuple[Run, ...]:
-        """The runs that came to their end."""
+        """The complete runs."""
         return tuple(run for run in self.runs if run.complete)
 
     @property
     def unfinished(self) -> tuple[Run, ...]:
-        """The others."""
+        """The runs that are not complete."""
         return tuple(run for run in self.runs if not run.complete)
 
     @property
-    def network(self) -> str:
-        """The network with its variant, whatever it is trained on: `resnet20-A`."""
-        return self.recipe.architecture.label
-
-    @property
     def epochs(self) -> float:
-        """How often each image it was trained on was shown, to a tenth; NaN if no run says how many
-        these are."""
-        said = (run.config.get("train_examples") for run in self.runs)
-        examples = next(filter(None, said), math.nan)
+        """The number of epochs, rounded to a tenth; NaN if no run recorded its number of images."""
+        recorded = (run.config.get("train_examples") for run in self.runs)
+        examples = next(filter(None, recorded), math.nan)
         return round(self.recipe.steps * self.recipe.batch_size / examples, 1)
 
     def last_errors(self, split: str) -> list[float]:
-        """Returns the error of the last iterate in percent, a complete run each."""
+        """Returns the errors after the last step.
+
+        Args:
+            split: `"train"`, `"validation"` or `"test"`.
+
+        Returns:
+            The error of each complete run in percent, without those that were not measured.
+        """
         errors = [run.last_error(split) for run in self.complete]
         return [error for error in errors if error is not None]
 
-    def envelope(self, split: str):
-        """Returns the mean and the range over the seeds of the complete runs.
+    def envelope(self, split: str) -> pd.DataFrame:
+        """Returns the mean and the range of an error over the complete runs.
+
+        Args:
+            split: `"train"`, `"validation"` or `"test"`.
 
         Returns:
-            A `DataFrame` with the columns `step`, `mean`, `low` and `high` (percent), at the steps
-            at which each of them was measured.
+            A `DataFrame` with the columns `step`, `mean`, `low` and `high` (percent), and one row
+            per step at which all complete runs were evaluated.
         """
-        import pandas
+        import pandas as pd
 
         curves = {
             index: run.metrics.set_index("step")[f"{split}_error"].dropna()
             for index, run in enumerate(self.complete)
         }
         if not curves:
-            return pandas.DataFrame({"step": [], "mean": [], "low": [], "high": []})
-        table = pandas.concat(curves, axis=1, join="inner").sort_index()
+            return pd.DataFrame({"step": [], "mean": [], "low": [], "high": []})
+        table = pd.concat(curves, axis=1, join="inner").sort_index()
         values = {
             "mean": table.mean(axis=1),
             "low": table.min(axis=1),
             "high": table.max(axis=1),
         }
-        return pandas.DataFrame(values).rename_axis("step").reset_index()
+        return pd.DataFrame(values).rename_axis("step").reset_index()
 
 
 def group_runs(runs: Iterable[Run]) -> list[Group]:
-    """Groups runs by recipe, the seed aside: plain before residual, shallow before deep.
+    """Groups runs that differ only in their seed.
 
-    Groups of one network get labels that say what sets them apart. Of several runs of one recipe
-    and seed, such as a run and its copy, the one that is furthest counts: they are no two seeds.
+    If there are several runs of one recipe and seed, such as a run and its copy, only the one with
+    the most steps counts, because they are not independent.
+
+    Args:
+        runs: the runs.
+
+    Returns:
+        The groups: plain networks before residual ones, shallow ones before deep ones. Groups of
+        the same network have distinctions that tell them apart.
+
+    Example:
+
+    >>> import pandas as pd
+    >>> from pathlib import Path
+    >>> metrics = pd.DataFrame({"step": [500], "test_error": [41.5]})
+    >>> recipes = [Recipe("resnet20", seed=0), Recipe("resnet20", seed=1), Recipe("plain20")]
+    >>> runs = [Run("a-run", Path("runs"), recipe, metrics) for recipe in recipes]
+    >>> [(group.label, len(group.runs)) for group in group_runs(runs)]
+    [('plain20', 1), ('resnet20-A', 2)]
     """
     by_recipe: dict[Recipe, dict[int, Run]] = {}
     for run in runs:
         by_seed = by_recipe.setdefault(dataclasses.replace(run.recipe, seed=0), {})
-        rival = by_seed.get(run.recipe.seed)
-        if rival is None or (run.complete, run.step) > (rival.complete, rival.step):
+        other = by_seed.get(run.recipe.seed)
+        if other is None or (run.complete, run.step) > (other.complete, other.step):
             by_seed[run.recipe.seed] = run
-    keys = sorted(by_recipe, key=_order)
+    recipes = sorted(by_recipe, key=_sort_key)
     return [
-        Group(label, key, tuple(by_recipe[key][seed] for seed in sorted(by_recipe[key])))
-        for label, key in zip(_labels(keys), keys, strict=True)
+        Group(recipe, tuple(run for _, run in sorted(by_recipe[recipe].items())), distinctions)
+        for recipe, distinctions in zip(recipes, _all_distinctions(recipes), strict=True)
     ]
 
 
-def conditions(groups: Sequence[Group]) -> list[list[Group]]:
+def split_by_conditions(groups: Iterable[Group]) -> list[list[Group]]:
     """Splits groups into sets that were trained under equal conditions.
 
-    Of the sets, those on the paper's data set come first, then those of more networks, then the
-    longer schedules.
-    """
-    sets: dict[tuple, list[Group]] = {}
-    for group in groups:
-        sets.setdefault(_condition(group.recipe), []).append(group)
+    Args:
+        groups: the groups.
 
-    def rank(members):
+    Returns:
+        The sets. Those on the paper's data set come first, then those with more networks, then
+        those with longer schedules.
+
+    Example:
+
+    >>> groups = [Group(Recipe(arch), ()) for arch in ("plain20", "resnet20")]
+    >>> groups.append(Group(Recipe("resnet20", steps=6_400), ()))
+    >>> [len(members) for members in split_by_conditions(groups)]
+    [2, 1]
+    """
+    sets: dict[tuple[Any, ...], list[Group]] = {}
+    for group in groups:
+        sets.setdefault(_conditions(group.recipe), []).append(group)
+
+    def rank(members: list[Group]) -> tuple[bool, int, int]:
         recipe = members[0].recipe
-        papers = recipe.dataset == "cifar10" or recipe.architecture.family != "cifar"
-        return (not papers, -len({group.network for group in members}), -recipe.steps)
+        of_paper = recipe.dataset == "cifar10" or recipe.architecture.family != "cifar"
+        return (not of_paper, -len({group.network for group in members}), -recipe.steps)
 
     return sorted(sets.values(), key=rank)
 
 
+def network_title(arch: Architecture) -> str:
+    """Returns the name of a network as the paper spells it, with its variant in parentheses.
+
+    Args:
+        arch: the network.
+
+    Example:
+
+    >>> from resnet_keras import architectures
+    >>> network_title(architectures.parse("resnet20", "B", projection="average"))
+    'ResNet-20 (B, average)'
+    """
+    name = {True: "ResNet", False: "Plain"}[arch.residual] if arch.family != "vgg" else "VGG"
+    variant = arch.label.removeprefix(arch.name).strip("-").replace("-", ", ")
+    return f"{name}-{arch.depth}" + (f" ({variant})" if variant else "")
+
+
 def paper_steps(recipe: Recipe) -> int:
-    """Returns the length of the paper's schedule for the recipe's network, in iterations."""
-    return PAPER_STEPS[recipe.architecture.family]
+    """Returns the length of the paper's schedule for the network of a recipe.
+
+    Args:
+        recipe: the recipe.
+
+    Returns:
+        The number of steps, with the batch size of the paper.
+
+    Example:
+
+    >>> paper_steps(Recipe("resnet20"))
+    64000
+    """
+    return _PAPER_STEPS[recipe.architecture.family]
 
 
 def mean_and_std(values: Sequence[float]) -> tuple[float, float]:
-    """Returns the mean and the sample standard deviation; NaN where there are too few values."""
+    """Returns the mean and the sample standard deviation.
+
+    Args:
+        values: the values.
+
+    Returns:
+        Both numbers; NaN if there are too few values.
+
+    Example:
+
+    >>> mean_and_std([8.0, 8.5, 9.0])
+    (8.5, 0.5)
+    >>> mean_and_std([8.0])
+    (8.0, nan)
+    """
     mean = statistics.fmean(values) if values else math.nan
     return mean, statistics.stdev(values) if len(values) > 1 else math.nan
 
 
-def seeds(count: int) -> str:
-    """Returns `1 seed`, `3 seeds`."""
+def format_seeds(count: int) -> str:
+    """Formats a number of seeds.
+
+    Args:
+        count: the number of seeds.
+
+    Example:
+
+    >>> format_seeds(1), format_seeds(3)
+    ('1 seed', '3 seeds')
+    """
     return f"{count} seed" + ("" if count == 1 else "s")
 
 
-def _condition(recipe):
+def differing_fields(recipe: Recipe, others: Iterable[Recipe]) -> list[str]:
+    """Returns the names of the values in which a recipe differs from any of the others.
+
+    Args:
+        recipe: the recipe.
+        others: the recipes to compare it with.
+
+    Example:
+
+    >>> differing_fields(Recipe("resnet20"), [Recipe("resnet20", seed=1), Recipe("resnet56")])
+    ['arch', 'seed']
+    """
+    others = list(others)
+    return [
+        spec.name
+        for spec in dataclasses.fields(Recipe)
+        if any(getattr(recipe, spec.name) != getattr(other, spec.name) for other in others)
+    ]
+
+
+def format_field(name: str, value: Any) -> str:
+    """Formats a value of a recipe for a label.
+
+    Args:
+        name: the name of the field in `Recipe`.
+        value: its value.
+
+    Example:
+
+    >>> format_field("steps", 7_812), format_field("nesterov", True), format_field("decay", 0.0005)
+    ('7,812 steps', 'nesterov', 'decay 0.0005')
+    """
+    words = name.replace("_", " ")
+    if name == "steps":
+        return f"{value:,} steps"
+    if name in ("precision", "dataset"):
+        return str(value)
+    if isinstance(value, bool):
+        return words if value else f"no {words}"
+    if name == "schedule":
+        return str(value).replace("_", " ")
+    if name == "muon" and not value:
+        return "SGD"
+    text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return f"{words} {text}"
+
+
+def _conditions(recipe: Recipe) -> tuple[Any, ...]:
     names = [spec.name for spec in dataclasses.fields(Recipe)]
     values = [getattr(recipe, name) for name in names if name not in (*_NETWORK, *_EXECUTION)]
     return (recipe.architecture.family, *values)
 
 
-def _order(recipe):
+def _sort_key(recipe: Recipe) -> tuple[bool, int, str, str, int, str]:
     arch = recipe.architecture
     return (
         arch.residual,
@@ -158,54 +321,35 @@ def _order(recipe):
     )
 
 
-def _labels(recipes):
-    labels = [_label(recipe, recipes, brief=True) for recipe in recipes]
+def _all_distinctions(recipes: Sequence[Recipe]) -> list[tuple[str, ...]]:
+    """Returns the distinctions of each recipe: brief ones, unless these are ambiguous."""
+    brief = [_distinctions(recipe, recipes, brief=True) for recipe in recipes]
+    labels = [
+        (recipe.architecture.label, words) for recipe, words in zip(recipes, brief, strict=True)
+    ]
     return [
-        label if labels.count(label) == 1 else _label(recipe, recipes, brief=False)
+        label[1] if labels.count(label) == 1 else _distinctions(recipe, recipes, brief=False)
         for label, recipe in zip(labels, recipes, strict=True)
     ]
 
 
-def _label(recipe, recipes, brief):
-    """The network, and what sets the recipe apart from others of the network. `brief`: not what
-    comes with something said, and not a value that is the paper's."""
+def _distinctions(recipe: Recipe, recipes: Sequence[Recipe], brief: bool) -> tuple[str, ...]:
+    """Returns what distinguishes a recipe from the others for the same network.
+
+    If `brief`, values that follow from others and values that are those of the paper are left out.
+    """
     label = recipe.architecture.label
-    twins = [r for r in recipes if r.architecture.label == label and r != recipe]
-    differing = differing_values(recipe, twins)
-    if brief:
-        papers = Recipe(arch=recipe.arch)
-        implied = {one for name in differing for one in _COMPANIONS.get(name, ())}
-        differing = [
-            name
-            for name in differing
-            if name not in implied
-            and (name in _ALWAYS_SAID or getattr(recipe, name) != getattr(papers, name))
-        ]
-    words = [word(name, getattr(recipe, name)) for name in differing]
-    return f"{label} ({', '.join(words)})" if words else label
-
-
-def differing_values(recipe: Recipe, others: Iterable[Recipe]) -> list[str]:
-    """Returns the names of the values in which a recipe differs from any of the others."""
-    others = list(others)
-    return [
-        spec.name
-        for spec in dataclasses.fields(Recipe)
-        if any(getattr(recipe, spec.name) != getattr(other, spec.name) for other in others)
+    same_network = [
+        other for other in recipes if other.architecture.label == label and other != recipe
     ]
-
-
-def word(name: str, value) -> str:
-    """Returns a recipe's value as labels say it: `7,812 steps`, `nesterov`, `decay 0.0005`."""
-    if name == "steps":
-        return f"{value:,} steps"
-    if name in ("precision", "dataset"):
-        return str(value)
-    if isinstance(value, bool):
-        return name.replace("_", " ") if value else f"no {name.replace('_', ' ')}"
-    if name == "schedule":
-        return value.replace("_", " ")
-    if name == "muon" and not value:
-        return "SGD"
-    spelled = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-    return f"{name.replace('_', ' ')} {spelled}"
+    names = differing_fields(recipe, same_network)
+    if brief:
+        default = Recipe(arch=recipe.arch)
+        implied = {other for name in names for other in _IMPLIED.get(name, ())}
+        names = [
+            name
+            for name in names
+            if name not in implied
+            and (name in _ALWAYS_INCLUDED or getattr(recipe, name) != getattr(default, name))
+        ]
+    return tuple(format_field(name, getattr(recipe, name)) for name in names)

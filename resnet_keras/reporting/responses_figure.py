@@ -1,118 +1,193 @@
-"""Fig. 7: how strongly each layer responds, drawn from the csv files that `responses` writes."""
+"""Layer responses as in Fig. 7, drawn from the CSV files of the command `responses`."""
+
+from __future__ import annotations
 
 import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from resnet_keras.errors import UserError
-from resnet_keras.reporting.error_figures import STYLES
-from resnet_keras.reporting.figures import new_figure, save, write_footnotes
+from resnet_keras.reporting.figures import (
+    STYLES,
+    draw_grid,
+    draw_legend,
+    new_figure,
+    save_figure,
+    write_footnotes,
+)
 
-COLUMNS = ("network", "index", "layer", "std", "images", "split")
-# Read off Fig. 7: the mean over a network's layers.
-PAPER_MEANS = {
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+# In a folder of results.
+RESPONSES_FOLDER = "responses"
+_FIGURE_FILE = "fig7.png"
+
+_COLUMNS = ("network", "index", "layer", "std", "images", "split")
+# The mean over the layers of a network, read from Fig. 7.
+_PAPER_MEANS = {
     "plain20": 1.83, "plain56": 1.52, "resnet20-A": 1.63, "resnet56-A": 1.13, "resnet110-A": 0.99,
 }  # fmt: skip
 
 
-# In a folder of results.
-FOLDER, FIGURE = "responses", "fig7.png"
+def draw_responses(results_dir: str | os.PathLike[str]) -> tuple[Path | None, list[str]]:
+    """Draws `fig7.png` from all CSV files in `<results_dir>/responses/`, one file per network.
 
-
-def draw_responses(results_dir: str | os.PathLike) -> tuple[Path | None, list[str]]:
-    """Draws Fig. 7, `fig7.png`, from all csv files in `responses/`, a network each.
+    Args:
+        results_dir: the folder of results.
 
     Returns:
-        The figure's path, `None` if there is nothing to draw, and a line for each file that
-        cannot be read.
+        The path of the figure, or `None` if there is nothing to draw, and one line for each file
+        that cannot be read.
 
     Raises:
         UserError: if the figure cannot be written.
+
+    Example:
+
+    >>> Path("results/responses").mkdir(parents=True)
+    >>> _ = Path("results/responses/plain20.csv").write_text(
+    ...     "network,index,layer,std,images,split\\nplain20,1,conv1,1.8,2000,train\\n")
+    >>> path, problems = draw_responses("results")
+    >>> path.as_posix(), problems
+    ('results/fig7.png', [])
     """
     tables, problems = [], []
-    for path in sorted((Path(results_dir) / FOLDER).glob("*.csv")):
+    for path in sorted((Path(results_dir) / RESPONSES_FOLDER).glob("*.csv")):
         try:
             tables.append(read_responses(path))
         except UserError as error:
             problems.append(f"left out: {error}")
     if not tables:
         return None, problems
-    figure = Path(results_dir) / FIGURE
-    save(responses_figure(sorted(tables, key=_order)), figure)
-    return figure, problems
+    figure_path = Path(results_dir) / _FIGURE_FILE
+    save_figure(responses_figure(sorted(tables, key=_sort_key)), figure_path)
+    return figure_path, problems
 
 
-def _order(table):
-    """Plain before residual, shallow before deep."""
-    network = str(table["network"].iloc[0])
-    depth = re.search(r"\d+", network)
-    return not network.startswith("plain"), int(depth[0]) if depth else 0, network
+def read_responses(path: str | os.PathLike[str]) -> pd.DataFrame:
+    """Reads the responses of one network.
 
+    Args:
+        path: a CSV file that the command `responses` wrote.
 
-def read_responses(path: str | os.PathLike):
-    """Reads one network's responses as a `DataFrame`; a csv file of another kind is an error.
+    Returns:
+        A `DataFrame` with one row per layer and at least these columns: `network`, `index`,
+        `layer`, `std` (the standard deviation of the response), `images` and `split`.
 
     Raises:
-        UserError: if the file is missing, damaged or empty.
+        UserError: if the file is missing, empty, or holds something else.
+
+    Example:
+
+    >>> _ = Path("plain20.csv").write_text(
+    ...     "network,index,layer,std,images,split\\nplain20,1,conv1,1.8,2000,train\\n")
+    >>> read_responses("plain20.csv")["std"].tolist()
+    [1.8]
     """
-    import pandas
+    import pandas as pd
 
     try:
-        table = pandas.read_csv(path)
+        table = pd.read_csv(path)
     except (OSError, ValueError) as error:
         raise UserError(f"cannot read {path}: {error}") from error
-    missing = [name for name in COLUMNS if name not in table.columns]
+    missing = [name for name in _COLUMNS if name not in table.columns]
     if missing or table.empty:
+        reason = f"it lacks the columns {', '.join(missing)}" if missing else "it has no rows"
         raise UserError(
-            f"{path} holds no layer responses: "
-            f"{'no row' if not missing else 'it lacks ' + ', '.join(missing)}. "
-            "`python -m resnet_keras responses RUN` writes such files"
+            f"{path} does not hold layer responses: {reason}. "
+            "Create such files with `python -m resnet_keras responses RUN`"
         )
     return table
 
 
-def responses_figure(tables: Sequence):
-    """Returns a `Figure`: standard deviations by layer above, sorted below, as in Fig. 7."""
+def responses_figure(tables: Sequence[pd.DataFrame]) -> Figure:
+    """Returns a figure like Fig. 7: standard deviations by layer on top, sorted by size below.
+
+    Args:
+        tables: one table per network, from `read_responses`.
+
+    Raises:
+        UserError: if there are no tables.
+
+    Example:
+
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"network": "plain20", "index": [1, 2], "layer": ["conv1", "conv2"],
+    ...                       "std": [2.0, 1.5], "images": 2000, "split": "train"})
+    >>> figure = responses_figure([table])
+    >>> figure.axes[0].get_legend().get_texts()[0].get_text()
+    'Plain-20, mean 1.75 (1.83 in the paper)'
+    """
     if not tables:
-        raise UserError("no responses to draw; `python -m resnet_keras responses RUN` writes them")
+        raise UserError(
+            "there are no layer responses to draw. "
+            "Measure some with `python -m resnet_keras responses RUN`"
+        )
     figure = new_figure(8.4, 6.6)
     upper, lower = figure.subplots(2, 1, sharey=True)
     for index, table in enumerate(tables):
-        colour, marker = STYLES[index % len(STYLES)]
-        network = str(table["network"].iloc[0])
-        look = {
-            "color": colour, "marker": marker, "markersize": 3.2, "linewidth": 1.3,
+        color, marker = STYLES[index % len(STYLES)]
+        network = _network(table)
+        style: dict[str, Any] = {
+            "color": color, "marker": marker, "markersize": 3.2, "linewidth": 1.3,
             "markevery": max(1, len(table) // 60),
             "linestyle": (0, (4, 1.2)) if network.startswith("plain") else "-",
         }  # fmt: skip
         x = range(1, len(table) + 1)
-        label = f"{network}: mean {table['std'].mean():.2f}"
-        if network in PAPER_MEANS:
-            label += f" (the paper's {PAPER_MEANS[network]:.2f})"
-        upper.plot(x, table.sort_values("index")["std"], label=label, gid=network, **look)
-        lower.plot(x, sorted(table["std"], reverse=True), gid=f"sorted {network}", **look)
-    for axes, order in ((upper, "layer, from the image on"), (lower, "layer, by its response")):
+        label = f"{_title(network)}, mean {table['std'].mean():.2f}"
+        if network in _PAPER_MEANS:
+            label += f" ({_PAPER_MEANS[network]:.2f} in the paper)"
+        upper.plot(x, table.sort_values("index")["std"], label=label, gid=network, **style)
+        lower.plot(x, sorted(table["std"], reverse=True), gid=f"sorted {network}", **style)
+    orders = ("layer, in the original order", "layer, in descending order of response")
+    for axes, order in zip((upper, lower), orders, strict=True):
         axes.set_xlabel(order)
         axes.set_ylabel("standard deviation")
         axes.set_ylim(bottom=0)
         axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.grid(axis="y", color="0.9", linewidth=0.6)
-    for text in upper.legend(fontsize=8, framealpha=0.9).get_texts():
-        text.set_parse_math(False)
+        draw_grid(axes)
+    draw_legend(upper)
     write_footnotes(figure, _notes(tables))
     return figure
 
 
-def _notes(tables):
-    where = sorted({f"{int(t['images'].iloc[0]):,} {t['split'].iloc[0]} images" for t in tables})
-    parts = [
-        "Output of each 3x3 convolution after batch normalization, before ReLU or addition, over "
-        f"{' and '.join(where)}. One run each.",
+def _network(table: pd.DataFrame) -> str:
+    return str(table["network"].iloc[0])
+
+
+def _title(network: str) -> str:
+    """Returns a network as legends spell it: `ResNet-20 (A)` for `resnet20-A`."""
+    match = re.fullmatch(r"(plain|resnet)(\d+)(?:-(.+))?", network)
+    if not match:
+        return network
+    name = {"plain": "Plain", "resnet": "ResNet"}[match[1]]
+    variant = f" ({match[3].replace('-', ', ')})" if match[3] else ""
+    return f"{name}-{match[2]}{variant}"
+
+
+def _sort_key(table: pd.DataFrame) -> tuple[bool, int, str]:
+    """Sorts plain networks before residual ones and shallow ones before deep ones."""
+    network = _network(table)
+    depth = re.search(r"\d+", network)
+    return not network.startswith("plain"), int(depth[0]) if depth else 0, network
+
+
+def _notes(tables: Sequence[pd.DataFrame]) -> list[str]:
+    images = sorted(
+        {f"{int(table['images'].iloc[0]):,} {table['split'].iloc[0]} images" for table in tables}
+    )
+    notes = [
+        "The response of a layer is the output of its 3x3 convolution after batch normalization, "
+        f"before ReLU and addition, over {' and '.join(images)}.",
+        "Each network has one seed.",
     ]
     if "recipe_steps" in tables[0].columns:
-        steps = sorted({int(t["recipe_steps"].iloc[0]) for t in tables})
+        steps = sorted({int(table["recipe_steps"].iloc[0]) for table in tables})
         if steps != [64_000]:
             ours = " and ".join(f"{value:,}" for value in steps)
-            parts.append(f"Schedules of {ours} iterations; the paper's 64,000.")
-    return parts
+            notes.append(f"The schedule has {ours} iterations (64,000 in the paper).")
+    return notes

@@ -1,1 +1,1 @@
-"""The run folder and its files: config.json, metrics.csv, the lock, and reading them back."""
+"""Run folders: the names of their files, `config.json`, `metrics.csv`, and finished runs."""

@@ -7,6 +7,7 @@ the reports read it.
 import dataclasses
 import datetime
 from pathlib import Path
+from typing import Any
 
 from resnet_keras.errors import UsageError, UserError
 from resnet_keras.files import read_json, write_json
@@ -16,41 +17,65 @@ from resnet_keras.runs.folder import RunOptions
 
 
 def new_config(
-    recipe: Recipe, options: RunOptions, machine: dict, data: dict, backend: str
-) -> dict:
+    recipe: Recipe,
+    options: RunOptions,
+    machine: dict[str, Any],
+    data: dict[str, Any],
+    backend: str,
+) -> dict[str, Any]:
     """Returns the values of `config.json` for a run that starts.
 
     Args:
-        recipe: fully resolved.
+        recipe: the recipe, fully resolved.
         options: where the run reads and writes.
-        machine: what the run computes with: `device` and `precision_reason` at least.
-        data: what the run trains on, such as `{"notes": [], "train_files_sha256": "…"}`.
+        machine: the machine that the run uses, with at least the keys `device` and
+            `precision_reason`.
+        data: the images that the run trains on, such as
+            `{"notes": [], "train_files_sha256": "…"}`.
         backend: the Keras backend.
 
     Returns:
-        A JSON object. `places` holds the options under the name that earlier versions gave them.
+        A JSON object. The key `places` holds the options; earlier versions gave it that name.
+
+    Example:
+
+    >>> machine = {"device": "CPU", "precision_reason": "the default"}
+    >>> config = new_config(Recipe("resnet20"), RunOptions(), machine, {"notes": []}, "tensorflow")
+    >>> config["recipe"]["arch"], config["device"], config["versions"]["backend"]
+    ('resnet20', 'CPU', 'tensorflow')
     """
     return {
         "recipe": recipe.to_json(),
         "places": dataclasses.asdict(options),
         **machine,
         "started": _now(),
-        **provenance.made_with(backend),
+        **provenance.collect(backend),
         "data": data,
     }
 
 
-def resumed_config(config: dict, step: int, device: str, backend: str) -> dict:
+def resumed_config(config: dict[str, Any], step: int, device: str, backend: str) -> dict[str, Any]:
     """Returns the values of `config.json` for a run that resumes.
 
-    The list `continued` gets an entry if the device, the versions or the commit differ from those
-    before, so that the file names every machine that contributed.
+    If the device, the versions or the commit have changed, an entry is added to the list
+    `continued`, so that the file names every machine that contributed to the run.
 
     Args:
-        config: the values so far.
+        config: the values so far. Older versions may have written nothing but the recipe.
         step: the number of steps that are done.
         device: a description of the device from here on.
         backend: the Keras backend.
+
+    Returns:
+        A new JSON object, or `config` itself if nothing has changed.
+
+    Example:
+
+    >>> config = resumed_config({"recipe": {"arch": "resnet20"}}, 400, "GPU", "tensorflow")
+    >>> [(entry["step"], entry["device"]) for entry in config["continued"]]
+    [(400, 'GPU')]
+    >>> resumed_config(config, 500, "GPU", "tensorflow") is config
+    True
     """
     entries = config.get("continued") or []
     now = {
@@ -64,59 +89,89 @@ def resumed_config(config: dict, step: int, device: str, backend: str) -> dict:
     return {**config, "continued": [*entries, {"step": step, "started": _now(), **now}]}
 
 
-def write_config(path: Path, config: dict) -> None:
+def write_config(path: Path, config: dict[str, Any]) -> None:
     """Writes `config.json`, completely or not at all.
+
+    Args:
+        path: the file.
+        config: the values, from `new_config` or `resumed_config`.
 
     Raises:
         UserError: if the file cannot be written.
+
+    Example:
+
+    >>> write_config(Path("config.json"), {"recipe": Recipe("resnet56").to_json()})
+    >>> read_recipe("config.json").arch
+    'resnet56'
     """
     write_json(path, config)
 
 
-def read_config(path: Path | str) -> tuple[Recipe, dict]:
+def read_config(path: Path | str) -> tuple[Recipe, dict[str, Any]]:
     """Reads the recipe and all values of a run's `config.json`.
 
     Args:
         path: a `config.json`, or a file that holds nothing but a recipe.
 
     Returns:
-        The recipe and the JSON object. Values that an older version did not write are filled in.
+        The recipe and the JSON object. Values that an older version did not write are filled in
+        in the recipe.
 
     Raises:
         UserError: if the file is missing or is not a JSON object.
         UsageError: if its values are not a recipe.
+
+    Example:
+
+    >>> write_config(Path("run.json"), {"recipe": {"arch": "plain20"}, "device": "CPU"})
+    >>> recipe, config = read_config("run.json")
+    >>> recipe.arch, config["device"]
+    ('plain20', 'CPU')
     """
     values = read_json(Path(path))
     try:
         recipe = Recipe.from_json(values.get("recipe", values))
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
-    if "recipe" in values and recipe.augmentation is None:
-        # Before there was a choice, every run padded and cropped.
+    if "augmentation" not in values.get("recipe", {"augmentation": None}):
+        # Versions that did not write this value always padded and cropped.
         recipe = dataclasses.replace(recipe, augmentation="pad")
     return recipe, values
 
 
 def read_recipe(path: Path | str) -> Recipe:
-    """Reads the recipe of a run's `config.json`, or of a file that is a recipe alone.
+    """Reads the recipe of a run.
+
+    Args:
+        path: a `config.json`, or a file that holds nothing but a recipe.
+
+    Returns:
+        The recipe.
 
     Raises:
         UserError: if the file is missing or is not a JSON object.
         UsageError: if its values are not a recipe.
+
+    Example:
+
+    >>> _ = Path("recipe.json").write_text('{"arch": "resnet20", "seed": 3}')
+    >>> read_recipe("recipe.json").seed
+    3
     """
     return read_config(path)[0]
 
 
-def check_same_recipe(path: Path, recipe: Recipe, backend: str = "tensorflow") -> dict:
-    """Checks that a run folder belongs to a recipe.
+def check_same_recipe(path: Path, recipe: Recipe, backend: str = "tensorflow") -> dict[str, Any]:
+    """Checks that a run was started with a given recipe.
 
-    A different number of devices is accepted if the batch-norm statistics are those of the whole
-    batch both now and then.
+    A different number of devices is accepted if batch normalization used the statistics of the
+    whole batch before and does so now.
 
     Args:
         path: the `config.json` of the run.
-        recipe: what would be computed now.
-        backend: the Keras backend that would compute it.
+        recipe: the recipe to continue with.
+        backend: the Keras backend to continue with.
 
     Returns:
         All values of `config.json`.
@@ -124,6 +179,13 @@ def check_same_recipe(path: Path, recipe: Recipe, backend: str = "tensorflow") -
     Raises:
         UserError: if the recipes differ (the message names each difference), or if `config.json`
             is damaged.
+
+    Example:
+
+    >>> write_config(Path("same.json"), {"recipe": Recipe("resnet20").to_json()})
+    >>> config = check_same_recipe(Path("same.json"), Recipe("resnet20"))
+    >>> config["recipe"]["arch"]
+    'resnet20'
     """
     before, config = read_config(path)
     backend_before = config.get("versions", {}).get("backend", "tensorflow")

@@ -7,16 +7,18 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from resnet_keras.artefact_paths import MODEL_FILE
 from resnet_keras.errors import UserError
-from resnet_keras.files import make_folder, one_component, read_json, remove_unfinished, write_json
+from resnet_keras.files import make_folder, path_component, read_json, remove_unfinished, write_json
 
 CONFIG, METRICS, RESULT = "config.json", "metrics.csv", "result.json"
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Where a run reads and writes, and how it resumes. None of it changes what is computed.
+    """Where a run reads and writes, and how it resumes. These options never change the result.
 
     Attributes:
         data_dir: the folder of the data set; `None` searches the usual places.
@@ -26,6 +28,11 @@ class RunOptions:
         resume: `"auto"` resumes if there is a checkpoint, `"must"` fails if there is none,
             `"never"` starts over.
         checkpoint_every: steps between checkpoints; `None` saves every two minutes.
+
+    Example:
+
+    >>> RunOptions(name="my-run").runs_dir
+    'runs'
     """
 
     data_dir: str | None = None
@@ -46,6 +53,11 @@ class RunResult:
         export: the version folder of the SavedModel.
         test_error: in percent, measured on that SavedModel.
         validation_error: in percent, on the held-out images, if the run ended with them.
+
+    Example:
+
+    >>> RunResult(None, Path("runs/my-run"), test_error=8.75).stopped_by is None
+    True
     """
 
     stopped_by: int | None
@@ -76,7 +88,7 @@ class RunFolder:
     """
 
     def __init__(self, runs_dir: Path | str, name: str) -> None:
-        self.path = Path(runs_dir) / one_component(name, "a run's name")
+        self.path = Path(runs_dir) / path_component(name, "a run's name")
 
     @property
     def config(self) -> Path:
@@ -96,7 +108,7 @@ class RunFolder:
     @property
     def model(self) -> Path:
         """The trained network."""
-        return self.path / "model.keras"
+        return self.path / MODEL_FILE
 
     @property
     def preprocessing(self) -> Path:
@@ -118,16 +130,23 @@ class RunFolder:
         """The final measurements. The file exists only if the run is complete."""
         return self.path / RESULT
 
-    def read_result(self) -> dict:
-        """Returns the final measurements.
+    def read_result(self) -> dict[str, Any]:
+        """Reads the final measurements.
+
+        Returns:
+            A JSON object. Which keys it has depends on the run: `step` and `seconds` always,
+            `test_error` or `validation_error` in percent.
 
         Raises:
             UserError: if the file is missing or damaged.
         """
         return read_json(self.result)
 
-    def write_result(self, values: dict) -> None:
+    def write_result(self, values: dict[str, Any]) -> None:
         """Writes the final measurements and thereby marks the run as complete.
+
+        Args:
+            values: a JSON object.
 
         Raises:
             UserError: if the file cannot be written.

@@ -1,1 +1,1 @@
-"""The client of a TensorFlow Serving server: predictions and a load test, without TensorFlow."""
+"""A client of TensorFlow Serving: predictions and a load test. It does not import TensorFlow."""

@@ -1,50 +1,74 @@
-"""Whom a client trusts where TLS is spoken."""
+"""The interface of a connection to a served model, and its TLS settings."""
 
 import ssl
+from abc import ABC, abstractmethod
 
 from resnet_keras.errors import UserError
-from resnet_keras.serving.predictions import Answer, Pixels, count_of
+from resnet_keras.serving.predictions import Inputs, Prediction, image_count
 
 
-def tls_context(ca_file: str | None) -> ssl.SSLContext:
-    """Returns a context that trusts the authorities in a file.
+class Connection(ABC):
+    """A connection to one served model. Only one thread may use it at a time."""
 
-    Args:
-        ca_file: PEM; `None` for whom the system trusts.
-
-    Raises:
-        UserError: if there is no such file, or no certificate in it.
-    """
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except OSError as error:  # an SSLError is one: it is thrown where the file is no PEM
-        reason = error.strerror if not isinstance(error, ssl.SSLError) else "no certificate in it"
-        raise UserError(f"cannot read the certificates {ca_file}: {reason}") from error
-
-
-class Connection:
-    """A way to ask one served model."""
-
-    def predict(self, inputs: list[bytes] | Pixels) -> list[Answer]:
-        """Asks about one batch, once; errors as of `ask`."""
-        return self.ask(self.encoded(inputs), count_of(inputs))
-
-    def encoded(self, inputs: list[bytes] | Pixels) -> bytes:
-        """Returns the request for one batch, which any connection to this model can send."""
-        raise NotImplementedError
-
-    def ask(self, request: bytes, count: int) -> list[Answer]:
-        """Sends a request, once.
+    def predict(self, inputs: Inputs) -> list[Prediction]:
+        """Classifies one batch, without retries.
 
         Args:
-            request: of `encoded`.
-            count: images in it.
+            inputs: one batch.
+
+        Returns:
+            One prediction per image.
 
         Raises:
             Unavailable, TooSlow, WrongModel, WrongServer, Refused: see there.
         """
-        raise NotImplementedError
+        return self.send(self.encode(inputs), image_count(inputs))
 
+    @abstractmethod
+    def encode(self, inputs: Inputs) -> bytes:
+        """Encodes a request. Every connection to the same model can send it.
+
+        Args:
+            inputs: one batch.
+        """
+
+    @abstractmethod
+    def send(self, request: bytes, count: int) -> list[Prediction]:
+        """Sends a request, without retries.
+
+        Args:
+            request: a result of `encode`.
+            count: the number of images in the request.
+
+        Returns:
+            One prediction per image.
+
+        Raises:
+            Unavailable, TooSlow, WrongModel, WrongServer, Refused: see there.
+        """
+
+    @abstractmethod
     def close(self) -> None:
-        """Closes it."""
-        raise NotImplementedError
+        """Closes the connection."""
+
+
+def tls_context(ca_file: str | None) -> ssl.SSLContext:
+    """Returns a TLS context that trusts the certificate authorities in a file.
+
+    Args:
+        ca_file: a PEM file; `None` trusts the authorities that the operating system trusts.
+
+    Raises:
+        UserError: if the file cannot be read or contains no certificate.
+
+    Example:
+
+    >>> tls_context(None).check_hostname
+    True
+    """
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        # `SSLError`, a subclass, means that the file is not in PEM format.
+        reason = error.strerror if not isinstance(error, ssl.SSLError) else "no certificate in it"
+        raise UserError(f"cannot read the certificates {ca_file}: {reason}") from error

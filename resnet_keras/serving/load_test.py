@@ -1,56 +1,74 @@
-"""Load: many requests at a time for a while, and how long each took."""
+"""A load test: sends many requests at a time and measures their latencies."""
 
 import contextlib
 import math
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from resnet_keras.errors import UsageError, UserError
 from resnet_keras.serving.address import Address
 from resnet_keras.serving.client import connect
+from resnet_keras.serving.connection import Connection
 from resnet_keras.serving.errors import Unavailable
-from resnet_keras.serving.predictions import Pixels, count_of
+from resnet_keras.serving.predictions import Inputs, image_count
 
 MAX_CONCURRENCY = 256
 MAX_SECONDS = 3600
 MAX_BATCH = 1024
-# A server that refuses connections would be asked in a tight loop.
-PAUSE = 0.05
+
+# Seconds to wait after an error. Without it, threads would flood a server that refuses connections.
+_PAUSE = 0.05
 
 
 @dataclass
-class Load:
-    """What was measured.
+class LoadTestResult:
+    """The measurements of a load test.
 
     Attributes:
-        concurrency: requests at a time.
-        batch_size: images a request.
+        concurrency: the number of requests at a time.
+        batch_size: the number of images per request.
         seconds: from the first request to the end of the last.
-        latencies: seconds that each answered request took.
-        errors: how many requests failed, by the kind of problem.
-        last_error: what the last of them said.
+        latencies: of each successful request, in seconds.
+        errors: the number of failed requests, by the name of their error class.
+        last_error: the message of the last failed request.
         interrupted: whether Ctrl-C ended it early.
+
+    Example:
+
+    >>> result = LoadTestResult(2, 8, seconds=1.0, latencies=[0.1, 0.3])
+    >>> result.percentile(50)
+    100.0
+    >>> result.to_json()["images_per_second"]
+    16.0
     """
 
     concurrency: int
     batch_size: int
     seconds: float = 0.0
     latencies: list[float] = field(default_factory=list)
-    errors: Counter = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)
     last_error: str | None = None
     interrupted: bool = False
 
     def percentile(self, percent: float) -> float | None:
-        """Returns the latency, in milliseconds, that `percent` of the requests kept within."""
+        """Returns a percentile of the latencies.
+
+        Args:
+            percent: from 0 to 100.
+
+        Returns:
+            Milliseconds; `None` if no request succeeded.
+        """
         if not self.latencies:
             return None
         ordered = sorted(self.latencies)
         return 1e3 * ordered[max(0, math.ceil(percent / 100 * len(ordered)) - 1)]
 
     def to_json(self) -> dict:
-        """Returns it as plain JSON values; latencies in milliseconds."""
+        """Returns the measurements as JSON values, with latencies in milliseconds."""
         return {
             "concurrency": self.concurrency,
             "batch_size": self.batch_size,
@@ -63,8 +81,8 @@ class Load:
             "last_error": self.last_error,
         }
 
-    def text(self) -> str:
-        """Returns it in words."""
+    def summary(self) -> str:
+        """Returns the measurements as a few lines of text."""
         lines = [
             f"{len(self.latencies)} requests of {self.batch_size} images answered in "
             f"{self.seconds:.1f} s, {self.concurrency} at a time",
@@ -80,53 +98,65 @@ class Load:
             lines.append(f"last error: {self.last_error}")
         return "\n".join(lines)
 
-    def _rate(self):
+    def _rate(self) -> float:
+        """Successful requests per second."""
         return len(self.latencies) / self.seconds if self.seconds else 0.0
 
 
 def load_test(
     address: Address,
-    inputs: list[bytes] | Pixels,
+    inputs: Inputs,
     concurrency: int,
     seconds: float,
     timeout: float,
     ca_file: str | None = None,
-) -> Load:
-    """Sends the same batch again and again, from as many threads, without retries.
+) -> LoadTestResult:
+    """Sends the same batch repeatedly from several threads, without retries.
 
-    One request goes ahead, so that what can never work ends it at once. It alone is encoded, the
-    others are the same bytes: making JSON of raw images is the client's time, not the server's.
+    One request is sent first, so that an error that every request would meet ends the test at once.
+    The batch is encoded once: encoding raw images as JSON takes the client's time, not the
+    server's.
 
     Args:
-        address: of the model.
+        address: the address of the model.
         inputs: the batch.
-        concurrency: requests at a time, each on a connection of its own.
-        seconds: after these no request is begun.
-        timeout: seconds for a request.
+        concurrency: the number of threads. Each has its own connection.
+        seconds: for how long requests are started.
+        timeout: seconds per request.
         ca_file: see `connect`.
 
-    Raises:
-        UsageError: if a number is beyond its bounds.
-        UserError: if the request ahead fails.
-    """
-    batch_size = count_of(inputs)
-    _check("--concurrency", concurrency, 1, MAX_CONCURRENCY)
-    _check("--duration", seconds, 0.1, MAX_SECONDS)
-    _check("--batch-size", batch_size, 1, MAX_BATCH)
-    with contextlib.closing(connect(address, timeout, ca_file)) as first:
-        request = first.encoded(inputs)
-        first.ask(request, batch_size)
+    Returns:
+        The measurements, without the first request.
 
-    load, lock = Load(concurrency, batch_size), threading.Lock()
+    Raises:
+        UsageError: if a number is out of range.
+        UserError: if the first request fails.
+
+    Example:
+
+    >>> from resnet_keras.serving.address import parse_url
+    >>> from resnet_keras.serving.predictions import sample_image
+    >>> address = parse_url("grpc://localhost:8500/resnet20-A")
+    >>> result = load_test(address, [sample_image(32, 32)], 4, 10.0, 30.0)  # doctest: +SKIP
+    """
+    batch_size = image_count(inputs)
+    _check_range("--concurrency", concurrency, 1, MAX_CONCURRENCY)
+    _check_range("--duration", seconds, 0.1, MAX_SECONDS)
+    _check_range("--batch-size", batch_size, 1, MAX_BATCH)
+    with contextlib.closing(connect(address, timeout, ca_file)) as first:
+        request = first.encode(inputs)
+        first.send(request, batch_size)
+
+    result, lock = LoadTestResult(concurrency, batch_size), threading.Lock()
     stop = threading.Event()
     start = time.monotonic()
 
-    def going():
+    def is_running() -> bool:
         return not stop.is_set() and time.monotonic() - start < seconds
 
-    def work():
+    def work() -> None:
         with contextlib.closing(connect(address, timeout, ca_file)) as connection:
-            _ask_again_and_again(connection, request, load, lock, going, stop)
+            _send_repeatedly(connection, request, result, lock, is_running, stop)
 
     threads = [threading.Thread(target=work, daemon=True) for _ in range(concurrency)]
     try:
@@ -135,35 +165,43 @@ def load_test(
         for thread in threads:
             thread.join()
     except KeyboardInterrupt:
-        # What was measured until now is worth having. The threads end after their requests.
-        load.interrupted = True
+        # Keep what has been measured. The threads end after their current requests.
+        result.interrupted = True
     finally:
         stop.set()
-    load.seconds = time.monotonic() - start
-    return load
+    result.seconds = time.monotonic() - start
+    return result
 
 
-def _ask_again_and_again(connection, request, load, lock, going, stop):
-    """What one thread does; it counts into `load` what came of each request."""
-    while going():
-        began = time.monotonic()
+def _send_repeatedly(
+    connection: Connection,
+    request: bytes,
+    result: LoadTestResult,
+    lock: threading.Lock,
+    is_running: Callable[[], bool],
+    stop: threading.Event,
+) -> None:
+    """Sends requests from one thread, and records latencies and errors in `result`."""
+    while is_running():
+        start = time.monotonic()
         try:
-            connection.ask(request, load.batch_size)
+            connection.send(request, result.batch_size)
         except UserError as error:
             with lock:
-                load.errors[type(error).__name__] += 1
-                load.last_error = str(error)
+                result.errors[type(error).__name__] += 1
+                result.last_error = str(error)
             if isinstance(error, Unavailable):
-                stop.wait(PAUSE)
+                stop.wait(_PAUSE)
         else:
             with lock:
-                load.latencies.append(time.monotonic() - began)
+                result.latencies.append(time.monotonic() - start)
 
 
-def _check(flag, value, least, most):
-    if not least <= value <= most:
-        raise UsageError(f"{flag} is between {least} and {most}. Received: {value:g}")
+def _check_range(flag: str, value: float, low: float, high: float) -> None:
+    # The comparison is written so that NaN fails it.
+    if not low <= value <= high:
+        raise UsageError(f"{flag} must be from {low} to {high}. Received: {value:g}")
 
 
-def _rounded(value):
+def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 3)

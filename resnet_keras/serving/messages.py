@@ -1,13 +1,17 @@
-"""The few messages of TensorFlow Serving's `Predict`, described here.
+"""The few protocol buffer messages of TensorFlow Serving that the client needs.
 
-`tensorflow-serving-api` has them all, but imports TensorFlow for them. On the wire a message is
-its fields' numbers and types, and those are the public, fixed part of its format: a test compares
-them with the originals. They live in a pool of their own, where no TensorFlow could collide.
+`tensorflow-serving-api` contains them all, but imports TensorFlow. A serialized message consists of
+the numbers and types of its fields, which are public and do not change; a test compares them with
+the original definitions. The messages are defined in a descriptor pool of their own, so that they
+cannot collide with TensorFlow's.
 """
+
+from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-PREDICT = "/tensorflow.serving.PredictionService/Predict"
+PREDICT_METHOD = "/tensorflow.serving.PredictionService/Predict"
+# Values of the enum `tensorflow.DataType`.
 DT_FLOAT, DT_UINT8, DT_STRING = 1, 4, 7
 
 _PACKAGE = "resnet_keras.serving"
@@ -18,8 +22,8 @@ _INT32, _INT64, _FLOAT, _BOOL = (
 )  # fmt: skip
 
 # Message -> field -> (number, type, repeated). A type that is a string names another message.
-# Only what is used is here: a reader skips the fields it does not know.
-MESSAGES = {
+# Fields that this program does not use are missing; parsers skip fields that they do not know.
+MESSAGES: dict[str, dict[str, tuple[int, Any, bool]]] = {
     "Version": {"value": (1, _INT64, False)},
     "ModelSpec": {
         "name": (1, _STRING, False),
@@ -30,28 +34,28 @@ MESSAGES = {
     "Dim": {"size": (1, _INT64, False)},
     "TensorShape": {"dim": (2, "Dim", True), "unknown_rank": (3, _BOOL, False)},
     "Tensor": {
-        # An enum, which is an int32 on the wire.
+        # An enum, which is serialized like an int32.
         "dtype": (1, _INT32, False),
         "tensor_shape": (2, "TensorShape", False),
         "tensor_content": (4, _BYTES, False),
         "float_val": (5, _FLOAT, True),
         "string_val": (8, _BYTES, True),
     },
-    # A map is a list of such pairs.
-    "Named": {"key": (1, _STRING, False), "value": (2, "Tensor", False)},
-    "PredictRequest": {"model_spec": (1, "ModelSpec", False), "inputs": (2, "Named", True)},
-    "PredictResponse": {"outputs": (1, "Named", True), "model_spec": (2, "ModelSpec", False)},
+    # A map is serialized as a list of such pairs.
+    "NamedTensor": {"key": (1, _STRING, False), "value": (2, "Tensor", False)},
+    "PredictRequest": {"model_spec": (1, "ModelSpec", False), "inputs": (2, "NamedTensor", True)},
+    "PredictResponse": {"outputs": (1, "NamedTensor", True), "model_spec": (2, "ModelSpec", False)},
 }
 
 
-def _classes():
+def _message_classes() -> dict[str, Any]:
     file = descriptor_pb2.FileDescriptorProto(
         name="resnet_keras/serving.proto", package=_PACKAGE, syntax="proto3"
     )
     for message, fields in MESSAGES.items():
-        described = file.message_type.add(name=message)
+        descriptor = file.message_type.add(name=message)
         for name, (number, kind, repeated) in fields.items():
-            field = described.field.add(name=name, number=number)
+            field = descriptor.field.add(name=name, number=number)
             field.label = _Field.LABEL_REPEATED if repeated else _Field.LABEL_OPTIONAL
             if isinstance(kind, str):
                 field.type, field.type_name = _Field.TYPE_MESSAGE, f".{_PACKAGE}.{kind}"
@@ -65,7 +69,7 @@ def _classes():
     }
 
 
-_made = _classes()
-PredictRequest = _made["PredictRequest"]
-PredictResponse = _made["PredictResponse"]
-Tensor = _made["Tensor"]
+_CLASSES = _message_classes()
+PredictRequest = _CLASSES["PredictRequest"]
+PredictResponse = _CLASSES["PredictResponse"]
+Tensor = _CLASSES["Tensor"]

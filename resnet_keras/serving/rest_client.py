@@ -1,4 +1,4 @@
-"""TensorFlow Serving's REST interface, by Python's own HTTP."""
+"""The REST interface of TensorFlow Serving, with the HTTP client of the standard library."""
 
 import base64
 import contextlib
@@ -8,6 +8,8 @@ import re
 import socket
 import ssl
 import threading
+from types import TracebackType
+from typing import Any, NoReturn
 from urllib.parse import quote
 
 from resnet_keras.serving import predictions
@@ -22,30 +24,31 @@ from resnet_keras.serving.errors import (
     is_wrong_model,
     plain_message,
 )
-from resnet_keras.serving.predictions import Answer, Pixels
+from resnet_keras.serving.predictions import Inputs, Pixels, Prediction
 
-# Longer answers are no predictions: a thousand classes of a thousand images are 20 MB.
-MAX_ANSWER = 256 * 2**20
+# No response is larger, in bytes: a thousand classes for a thousand images take 20 MB.
+_MAX_RESPONSE = 256 * 2**20
 # OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH.
-_OTHER_HOST = (62, 64)
+_HOST_MISMATCH = (62, 64)
 
 
 class RestConnection(Connection):
-    """One connection, kept open; of one thread at a time."""
+    """An HTTP connection that is kept open. It connects with the first request.
 
-    def __init__(self, address: Address, timeout: float, ca_file: str | None = None):
-        """Prepares it; connects with the first request.
+    Args:
+        address: the address of the model.
+        timeout: seconds per request.
+        ca_file: the trusted certificate authorities, a PEM file; `None` trusts those that the
+            operating system trusts.
 
-        Args:
-            address: of the model.
-            timeout: seconds for a request.
-            ca_file: whom to trust, PEM; `None` for whom the system trusts.
+    Raises:
+        UserError: if `ca_file` cannot be read.
+    """
 
-        Raises:
-            UserError: if `ca_file` is no such file.
-        """
+    def __init__(self, address: Address, timeout: float, ca_file: str | None = None) -> None:
         self.address, self.timeout = address, timeout
-        if address.secure:
+        self._http: http.client.HTTPConnection
+        if address.uses_tls:
             self._http = http.client.HTTPSConnection(
                 address.host, address.port, timeout=timeout, context=tls_context(ca_file)
             )
@@ -58,103 +61,147 @@ class RestConnection(Connection):
             path += f"/labels/{quote(address.label, safe='')}"
         self._path = path + ":predict"
 
-    def encoded(self, inputs: list[bytes] | Pixels) -> bytes:
-        """Returns the request for one batch: see `Connection`."""
-        return _body(inputs)
+    def encode(self, inputs: Inputs) -> bytes:
+        """Encodes a request; see `Connection`."""
+        signature, name = predictions.signature_of(inputs)
+        values: list[Any]
+        if isinstance(inputs, Pixels):
+            values = _nested_lists(inputs)
+        else:
+            values = [{"b64": base64.b64encode(data).decode("ascii")} for data in inputs]
+        body = {"signature_name": signature, "instances": [{name: value} for value in values]}
+        return json.dumps(body).encode("ascii")
 
-    def ask(self, request: bytes, count: int) -> list[Answer]:
-        """Sends a request, once: see `Connection`."""
+    def send(self, request: bytes, count: int) -> list[Prediction]:
+        """Sends a request; see `Connection`."""
         status, body = self._post(request)
-        values = _parsed(body)
-        told = values.get("error") if isinstance(values, dict) else None
-        if status == 200 and isinstance(values, dict) and "predictions" in values:
-            return predictions.from_json(values["predictions"], count)
-        self._raise(status, told if isinstance(told, str) else None)
+        values = _parse(body)
+        if not isinstance(values, dict):
+            values = {}
+        if status == 200 and "predictions" in values:
+            return predictions.predictions_from_json(values["predictions"], count)
+        message = values.get("error")
+        self._raise(status, message if isinstance(message, str) else None)
 
     def close(self) -> None:
-        """Closes it; another request would open it again."""
+        """Closes the connection. A further request would open it again."""
         self._http.close()
 
-    def _post(self, body):
+    def _post(self, body: bytes) -> tuple[int, bytes]:
         server = self.address.server
         with _Deadline(self._http, self.timeout) as deadline:
             try:
-                answered = self._exchange(body)
+                status, response = self._exchange(body)
             except Exception as error:
                 self.close()
                 if deadline.passed or isinstance(error, TimeoutError):
                     raise TooSlow(f"{server} did not answer within {self.timeout:g} s") from error
-                raise _problem(error, server) from error
+                raise _interpret(error, server) from error
         if deadline.passed:
             self.close()
             raise TooSlow(f"{server} did not answer within {self.timeout:g} s")
-        if len(answered[1]) > MAX_ANSWER:
+        if len(response) > _MAX_RESPONSE:
             self.close()
-            raise WrongServer(f"{server} answers with more than {MAX_ANSWER >> 20} MiB")
-        return answered
+            raise WrongServer(f"{server} answers with more than {_MAX_RESPONSE >> 20} MiB")
+        return status, response
 
-    def _exchange(self, body):
+    def _exchange(self, body: bytes) -> tuple[int, bytes]:
         self._http.request("POST", self._path, body, {"Content-Type": "application/json"})
         response = self._http.getresponse()
-        return response.status, response.read(MAX_ANSWER + 1)
+        return response.status, response.read(_MAX_RESPONSE + 1)
 
-    def _raise(self, status, told):
+    def _raise(self, status: int, message: str | None) -> NoReturn:
         address = self.address
-        said = f"{address.server} answered {status}" + (f": {told}" if told else "")
+        answer = f"{address.server} answered {status}" + (f": {message}" if message else "")
         if status in (429, 502, 503):
-            raise Unavailable(said)
+            raise Unavailable(answer)
         if status in (408, 504):
-            raise TooSlow(said)
-        if told is None:
-            raise WrongServer(f"{said}, but not as TensorFlow Serving does")
+            raise TooSlow(answer)
+        if message is None:
+            raise WrongServer(f"{answer}, which is not an answer of TensorFlow Serving")
         if status == 404:
-            raise WrongModel(f"{address.server} serves no model {address.model} ({told})")
-        if is_wrong_model(told):
-            raise WrongModel(f"{address.server} does not serve {address.model} so ({told})")
+            raise WrongModel(f"{address.server} serves no model {address.model} ({message})")
+        if is_wrong_model(message):
+            raise WrongModel(
+                f"{address.server} does not serve {address.model} with this signature or label "
+                f"({message})"
+            )
         if status in (401, 403):
-            raise WrongServer(said)
-        raise Refused(plain_message(told))
+            raise WrongServer(answer)
+        raise Refused(plain_message(message))
 
 
-def _problem(error, server):
-    """Returns what an exception of the exchange means; the exception itself if nothing."""
+class _Deadline:
+    """Closes a connection after a number of seconds, even while data arrives slowly.
+
+    The timeout of a socket starts again with every byte that arrives.
+    """
+
+    def __init__(self, connection: http.client.HTTPConnection, seconds: float) -> None:
+        self.passed = False
+        self._connection = connection
+        self._timer = threading.Timer(seconds, self._shut_down)
+        self._timer.daemon = True
+
+    def __enter__(self) -> "_Deadline":
+        self._timer.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._timer.cancel()
+
+    def _shut_down(self) -> None:
+        self.passed = True
+        connected = self._connection.sock
+        if connected is not None:
+            with contextlib.suppress(OSError):
+                connected.shutdown(socket.SHUT_RDWR)
+
+
+def _interpret(error: Exception, server: str) -> Exception:
+    """Returns the client error for an exception of the HTTP client, or the exception itself."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        if error.verify_code in _OTHER_HOST:
+        if error.verify_code in _HOST_MISMATCH:
             return WrongServer(
-                f"{server} shows another host's certificate ({error.verify_message})"
+                f"{server} presents a certificate for another host ({error.verify_message})"
             )
         return WrongServer(
-            f"{server} shows a certificate that is not trusted ({error.verify_message}): give the "
-            "authority's with --ca-file"
+            f"{server} presents a certificate that is not trusted ({error.verify_message}): pass "
+            "the certificate of its authority with --ca-file"
         )
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return Unavailable(f"{server} closed the connection")
     if isinstance(error, ssl.SSLError):
-        return WrongServer(f"{server} speaks no TLS that fits ({error.reason})")
+        return WrongServer(f"TLS with {server} failed ({error.reason})")
     # `RemoteDisconnected` is a ConnectionError and an HTTPException.
     if isinstance(error, OSError | http.client.IncompleteRead):
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         return Unavailable(f"no server answers at {server} ({reason})")
     if isinstance(error, http.client.HTTPException):
-        return WrongServer(f"{server} speaks no HTTP (is it the gRPC port?)")
+        return WrongServer(f"{server} does not speak HTTP (is this the gRPC port?)")
     return error
 
 
-def _parsed(body):
-    """Returns the JSON value of a body; `None` if it is none."""
+def _parse(body: bytes) -> Any:
+    """Returns the JSON value of a body; `None` if it is not JSON."""
     text = body.decode("utf-8", "replace")
     try:
         return json.loads(text, strict=False)
     except RecursionError:
         return None
     except ValueError:
-        # TensorFlow Serving escapes the text of an error as C does, not as JSON does.
+        # TensorFlow Serving escapes the text of an error as in C, not as in JSON.
         error = re.fullmatch(r'\s*\{\s*"error"\s*:\s*"(.*)"\s*\}\s*', text, re.DOTALL)
-        return {"error": _c_unescaped(error[1])} if error else None
+        return {"error": _c_unescape(error[1])} if error else None
 
 
-def _c_unescaped(text):
-    """Undoes `absl::CEscape`: \\n, \\r, \\t, quotes, backslashes, and bytes in octal."""
+def _c_unescape(text: str) -> str:
+    """Reverses `absl::CEscape`: \\n, \\r, \\t, quotes, backslashes, and bytes in octal."""
     simple = {"n": "\n", "r": "\r", "t": "\t"}
     octal = re.compile(r"((?:\\[0-3][0-7]{2})+)")
     parts = octal.split(text)
@@ -168,44 +215,8 @@ def _c_unescaped(text):
     return "".join(parts)
 
 
-class _Deadline:
-    """Cuts a connection off after so many seconds, whatever trickles in meanwhile: a socket's own
-    time-out begins anew with every byte."""
-
-    def __init__(self, http_connection, seconds):
-        self.passed = False
-        self._connection = http_connection
-        self._timer = threading.Timer(seconds, self._cut)
-        self._timer.daemon = True
-
-    def __enter__(self):
-        self._timer.start()
-        return self
-
-    def __exit__(self, *_):
-        self._timer.cancel()
-
-    def _cut(self):
-        self.passed = True
-        sock = self._connection.sock
-        if sock is not None:
-            with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
-
-
-def _body(inputs):
-    signature, name = predictions.signature_of(inputs)
-    if isinstance(inputs, Pixels):
-        values = _nested(inputs)
-    else:
-        values = [{"b64": base64.b64encode(data).decode("ascii")} for data in inputs]
-    body = {"signature_name": signature, "instances": [{name: v} for v in values]}
-    return json.dumps(body).encode("ascii")
-
-
-def _nested(pixels):
-    """Returns pixels as lists in lists."""
-    values = list(pixels.data)
+def _nested_lists(pixels: Pixels) -> list[Any]:
+    values: list[Any] = list(pixels.data)
     for size in reversed(pixels.shape[1:]):
         values = [values[i : i + size] for i in range(0, len(values), size)]
     return values

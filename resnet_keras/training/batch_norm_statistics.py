@@ -1,10 +1,12 @@
-"""True averages over training data in place of batch normalization's moving ones.
+"""Recalibration: replaces the moving averages of batch normalization with exact averages.
 
-The authors of the paper did so after training. A moving average remembers some ten batches, taken
-while the weights still moved; this one is over all images, with the weights as they ended.
+The authors of the paper did so after training. A moving average covers about the last ten batches,
+during which the weights still changed; this average covers all training images, with the final
+weights.
 """
 
-from dataclasses import replace
+import dataclasses
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -14,7 +16,7 @@ from resnet_keras.artefact import Description
 from resnet_keras.data.dataset import Files, Images
 from resnet_keras.data.decoding import evaluation_batches
 from resnet_keras.data.holdout import holdout
-from resnet_keras.data.sources import load_for
+from resnet_keras.data.sources import load_for_recipe
 from resnet_keras.data.transforms import normalize
 from resnet_keras.errors import UserError
 from resnet_keras.preprocessing import Preprocessing
@@ -28,123 +30,159 @@ def recalibrate(
     batch_size: int,
     seed: int = 0,
 ) -> None:
-    """Replaces the moving mean and variance of every batch normalization.
+    """Replaces the moving mean and variance of every batch normalization layer.
 
-    The network sees each training image once, as evaluation shows it, without augmentation, and
-    in training mode: each layer normalizes by its batch, as while it was trained. The new mean is
-    that of all values that came to the layer, the new variance theirs about it: the mean of the
-    batches' means, and of their mean squares less its square, each batch counted by its images.
-    Of one batch these are its own mean and variance.
+    The model processes each training image once, without augmentation and in training mode: each
+    layer normalizes with the statistics of the batch, as during training. The new mean of a layer
+    is the mean of all its inputs, and the new variance is their variance about that mean. They are
+    computed from the means and the mean squares of the batches, weighted by their sizes. With a
+    single batch, they are the statistics of that batch.
 
     Args:
-        model: from preprocessed images to logits; frozen layers stay as they are.
-        preprocessing: its own.
-        train: N images, 1 at least.
-        batch_size: about how many images a batch: those it was trained with. The images are
-            parted evenly, so that no small rest is normalized by itself.
-        seed: decides the order, so that batches are mixed also where `train` is sorted by class.
+        model: from preprocessed images to logits. Frozen layers do not change.
+        preprocessing: of the model.
+        train: the training images, at least one.
+        batch_size: the batch size of the training. The images are divided into batches of about
+            this size, all nearly equal, so that no small remainder is normalized alone.
+        seed: determines the order of the images, so that batches contain all classes even if
+            `train` is sorted by class.
 
     Raises:
-        UserError: if a file is damaged.
+        UserError: if a file cannot be read. The model is then unchanged.
+
+    Example:
+
+    >>> from resnet_keras.models.build import build
+    >>> model = build("plain8", input_shape=(8, 8, 3))
+    >>> rule = Preprocessing((8, 8), "stretch", 1 / 255, (0, 0, 0), (1, 1, 1), tuple("0123456789"))
+    >>> train = Images(np.full((16, 8, 8, 3), 200, np.uint8), np.zeros(16, np.int32))
+    >>> recalibrate(model, rule, train, batch_size=16)
+    >>> bool(np.any(model.get_layer("bn1").get_weights()[2]))  # the moving mean was 0
+    True
     """
-    norms = [
+    layers = [
         layer
         for layer in model.layers
         if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
     ]
-    momenta = [layer.momentum for layer in norms]
-    kept = [_value(variable) for variable in _statistics(norms)]
-    # Without momentum the moving values are the last batch's own, the variance the biased one.
-    for layer in norms:
+    momenta = [layer.momentum for layer in layers]
+    before = [_to_numpy(variable) for variable in _moving_statistics(layers)]
+    # With momentum 0, the moving statistics are those of the last batch, with the biased variance.
+    for layer in layers:
         layer.momentum = 0.0
     try:
-        means, variances = _averages(model, preprocessing, train, norms, batch_size, seed)
+        means, variances = _exact_statistics(model, preprocessing, train, layers, batch_size, seed)
     except BaseException:
-        for variable, value in zip(_statistics(norms), kept, strict=True):
+        for variable, value in zip(_moving_statistics(layers), before, strict=True):
             variable.assign(value)
         raise
     finally:
-        for layer, momentum in zip(norms, momenta, strict=True):
+        for layer, momentum in zip(layers, momenta, strict=True):
             layer.momentum = momentum
-    for layer, mean, variance in zip(norms, means, variances, strict=True):
+    for layer, mean, variance in zip(layers, means, variances, strict=True):
         layer.moving_mean.assign(mean.astype(np.float32))
         layer.moving_variance.assign(variance.astype(np.float32))
 
 
-def recalibrate_as_trained(
+def recalibrate_on_training_images(
     model: keras.Model, description: Description, data_dir: str | None = None
 ) -> Description:
-    """Recalibrates a finished network on the images that its run trained on.
+    """Recalibrates a trained network with the images that it was trained on.
 
     Args:
-        model: changed in place.
-        description: says which run.
-        data_dir: where the data set is.
+        model: the model to modify.
+        description: its description, which contains the recipe of its run.
+        data_dir: the folder of the data set; `None` searches the usual places.
 
     Returns:
-        The description, which says so.
+        The description with `recalibrate_bn` set in the recipe.
 
     Raises:
-        UserError: if the description names no run of this program, or the data are missing or
-            have other classes or sizes.
+        UserError: if the description contains no recipe, or the data set is missing or has other
+            classes.
+
+    Example:
+
+    >>> from resnet_keras.models.build import build
+    >>> model = build("plain8", input_shape=(32, 32, 3))
+    >>> recipe = Recipe("plain8", dataset="digits", validation_size=1420)
+    >>> names = tuple("0123456789")
+    >>> rule = Preprocessing((32, 32), "stretch", 1 / 255, (0, 0, 0), (1, 1, 1), names)
+    >>> description = Description(rule, {"recipe": recipe.to_json()})
+    >>> recalibrate_on_training_images(model, description).card["recipe"]["recalibrate_bn"]
+    True
     """
     values = description.card.get("recipe")
     if values is None:
-        raise UserError("the network names no run of this program, so not what it was trained on")
+        raise UserError(
+            "--recalibrate-bn needs the recipe of the run that trained the network, and the "
+            "network's description contains none: was it trained by another program?"
+        )
     recipe = Recipe.from_json(values)
-    dataset = load_for(recipe, data_dir)
+    dataset = load_for_recipe(recipe, data_dir)
     preprocessing = description.preprocessing
     if dataset.class_names != preprocessing.class_names:
-        raise UserError(f"{recipe.dataset} has other classes than the network: see --data-dir")
+        raise UserError(
+            f"the classes of {recipe.dataset} differ from those of the network: is --data-dir the "
+            "data set that it was trained on?"
+        )
     train, _ = holdout(dataset.train, recipe.validation_size)
     recalibrate(model, preprocessing, train, recipe.batch_size, recipe.seed)
-    again = {**values, "recalibrate_bn": True}
-    return replace(description, card={**description.card, "recipe": again})
+    card = {**description.card, "recipe": {**values, "recalibrate_bn": True}}
+    return dataclasses.replace(description, card=card)
 
 
-def _averages(model, preprocessing, train, norms, batch_size, seed):
-    """Returns the population's mean and variance of each layer's input, float64 `(C,)` each."""
-
-    show = _showing(model, preprocessing)
+def _exact_statistics(
+    model: keras.Model,
+    preprocessing: Preprocessing,
+    train: Images | Files,
+    layers: list[keras.layers.BatchNormalization],
+    batch_size: int,
+    seed: int,
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Returns the mean and the variance of the inputs of each layer, float64 `(C,)` each."""
+    update = _make_update_function(model, preprocessing)
     order = np.random.Generator(np.random.Philox(seed)).permutation(len(train))
-    sums = [0.0] * len(norms)
-    squares = [0.0] * len(norms)
-    for part in np.array_split(order, max(1, round(len(train) / batch_size))):
-        ((images, _),) = evaluation_batches(train.take(part), preprocessing, len(part))
-        show(images)
-        for place, layer in enumerate(norms):
-            mean = _value(layer.moving_mean).astype(np.float64)
-            variance = _value(layer.moving_variance).astype(np.float64)
-            sums[place] = sums[place] + mean * len(part)
-            squares[place] = squares[place] + (variance + mean**2) * len(part)
+    sums = [np.zeros(layer.moving_mean.shape) for layer in layers]
+    square_sums = [np.zeros(layer.moving_mean.shape) for layer in layers]
+    for indices in np.array_split(order, max(1, round(len(train) / batch_size))):
+        ((images, _),) = evaluation_batches(train.take(indices), preprocessing, len(indices))
+        update(images)
+        for index, layer in enumerate(layers):
+            mean = _to_numpy(layer.moving_mean).astype(np.float64)
+            variance = _to_numpy(layer.moving_variance).astype(np.float64)
+            sums[index] += mean * len(indices)
+            square_sums[index] += (variance + mean**2) * len(indices)
     means = [total / len(train) for total in sums]
     variances = [
-        np.maximum(square / len(train) - mean**2, 0.0)
-        for square, mean in zip(squares, means, strict=True)
+        np.maximum(square_sum / len(train) - mean**2, 0.0)
+        for square_sum, mean in zip(square_sums, means, strict=True)
     ]
     return means, variances
 
 
-def _showing(model, preprocessing):
-    """Returns a function that shows the network uint8 images in training mode."""
+def _make_update_function(
+    model: keras.Model, preprocessing: Preprocessing
+) -> Callable[[np.ndarray], None]:
+    """Returns a function that applies the model to uint8 images in training mode."""
     if keras.backend.backend() == "jax":
         from resnet_keras.models import jax_functions
 
-        show = jax_functions.statistics_updates(model)
-        return lambda images: show(normalize(images, preprocessing).numpy())
+        update = jax_functions.make_update_function(model)
+        return lambda images: update(normalize(images, preprocessing).numpy())
 
     spec = tf.TensorSpec((None, *preprocessing.size, 3), tf.uint8)
 
     @tf.function(input_signature=[spec], autograph=False)
-    def forward(images):
+    def apply_in_training_mode(images: tf.Tensor) -> None:
         model(normalize(images, preprocessing), training=True)
 
-    return lambda images: forward(tf.constant(images))
+    return lambda images: apply_in_training_mode(tf.constant(images))
 
 
-def _value(variable):
+def _moving_statistics(layers: list[keras.layers.BatchNormalization]) -> list[keras.Variable]:
+    return [value for layer in layers for value in (layer.moving_mean, layer.moving_variance)]
+
+
+def _to_numpy(variable: keras.Variable) -> np.ndarray:
     return np.array(keras.ops.convert_to_numpy(variable))
-
-
-def _statistics(norms):
-    return [value for layer in norms for value in (layer.moving_mean, layer.moving_variance)]

@@ -16,9 +16,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from resnet_keras import signals
 from resnet_keras.distributed.process_group import SINGLE_PROCESS, STOP_CHECK_INTERVAL, ProcessGroup
 from resnet_keras.errors import UserError
+from resnet_keras.processes import SignalHandlers
 from resnet_keras.training import checkpoint
 from resnet_keras.training.progress import Progress
 from resnet_keras.training.state import TrainingState, capture, restore
@@ -65,6 +65,13 @@ def training_callbacks(
         process_group: the processes that train together.
         outputs: what the primary process writes; `None` for a worker, which only has to reset its
             metrics and to stop at the same steps as the primary process.
+
+    Example:
+
+    >>> from resnet_keras.recipe import Recipe
+    >>> state = TrainingState(Recipe("resnet20"), metrics=[])
+    >>> [type(callback).__name__ for callback in training_callbacks(state, saved=None)]
+    ['StepTimer', 'RestoreCheckpoint', 'WriteRows', 'EndOnSignal']
     """
     timer = [StepTimer(state), RestoreCheckpoint(state, saved)]
     if outputs is None:
@@ -105,46 +112,44 @@ class StepTimer(keras.callbacks.Callback):
 
 
 class RestoreCheckpoint(keras.callbacks.Callback):
-    """Puts a checkpoint's state in place once `fit` has reset its metrics."""
+    """Restores a checkpoint when training starts, after `fit` has reset the metrics.
 
-    def __init__(self, state: TrainingState, saved: checkpoint.Checkpoint | None):
+    Args:
+        state: where the run is.
+        saved: the checkpoint; `None` to start with the model as it is.
+    """
+
+    def __init__(self, state: TrainingState, saved: checkpoint.Checkpoint | None) -> None:
         super().__init__()
         self.state, self.saved = state, saved
 
-    def on_epoch_begin(self, epoch, logs=None):
-        """Restores weights, optimizer and running metrics."""
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Restores the weights, the optimizer and the running metrics."""
         if self.saved:
             restore(self.model, self.state.metrics, self.saved.arrays, str(self.saved.path))
 
 
 class StopOnNonFinite(keras.callbacks.Callback):
-    """Ends the run at the first loss that is no number, before anything of it is saved."""
+    """Ends the run at the first infinite or NaN loss, before any of that step is saved.
 
-    def __init__(self, state: TrainingState, checkpoints: Path):
+    Args:
+        state: where the run is.
+        checkpoints: the folder of checkpoints, for the message.
+    """
+
+    def __init__(self, state: TrainingState, checkpoints: Path) -> None:
         super().__init__()
         self.state, self.checkpoints = state, checkpoints
 
-    def on_train_batch_end(self, batch, logs=None):
-        """Looks at the running mean: one bad step makes it infinite or NaN for good."""
-        if math.isfinite(logs["loss"]):
-            return
-        raise _non_finite(f"the loss at step {self.state.step} is {logs['loss']}", self.checkpoints)
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Checks the running mean of the loss, which stays infinite or NaN after one such step.
 
-
-def _check_finite(arrays: dict[str, np.ndarray], step: int, checkpoints: Path) -> None:
-    # The loss is computed before the update, so a step that destroys the weights shows only in
-    # the loss of the next one. Saving them would replace the last good checkpoint.
-    for name, array in arrays.items():
-        if not np.isfinite(array).all():
-            raise _non_finite(f"after step {step}, {name} is no longer finite", checkpoints)
-
-
-def _non_finite(what: str, checkpoints: Path) -> NonFiniteLoss:
-    kept = checkpoint.paths(checkpoints)
-    where = f"The last good checkpoint is {kept[-1]}" if kept else "There is no checkpoint"
-    return NonFiniteLoss(
-        f"{what}. {where}. Try a lower --learning-rate, --warmup-steps 400 or --precision float32"
-    )
+        Raises:
+            NonFiniteLoss: if it is not finite.
+        """
+        loss = 0.0 if logs is None else logs["loss"]
+        if not math.isfinite(loss):
+            raise _non_finite(f"the loss at step {self.state.step} is {loss}", self.checkpoints)
 
 
 class WatchWarmUp(keras.callbacks.Callback):
@@ -292,11 +297,11 @@ class EndOnSignal(keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         self.state, self.save, self.process_group = state, save, process_group
-        self.handlers = signals.Taken(self._on_signal)
+        self.handlers = SignalHandlers(self._on_signal)
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Installs the signal handlers."""
-        self.handlers.take()
+        self.handlers.install()
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Stops if a signal has arrived."""
@@ -313,8 +318,24 @@ class EndOnSignal(keras.callbacks.Callback):
 
     def restore_handlers(self) -> None:
         """Restores the previous signal handlers. Calling it twice is harmless."""
-        self.handlers.give_back()
+        self.handlers.restore()
 
     def _on_signal(self, number: int, frame: Any) -> None:
         self.state.stopped_by = signal.Signals(number)
         self.restore_handlers()
+
+
+def _check_finite(arrays: dict[str, np.ndarray], step: int, checkpoints: Path) -> None:
+    # The loss is computed before the update, so a step that ruins the weights shows only in the
+    # loss of the next step. Saving such weights would replace the last good checkpoint.
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise _non_finite(f"after step {step}, {name} is no longer finite", checkpoints)
+
+
+def _non_finite(what: str, checkpoints: Path) -> NonFiniteLoss:
+    existing = checkpoint.paths(checkpoints)
+    where = f"The last good checkpoint is {existing[-1]}" if existing else "There is no checkpoint"
+    return NonFiniteLoss(
+        f"{what}. {where}. Try a lower --learning-rate, --warmup-steps 400 or --precision float32"
+    )

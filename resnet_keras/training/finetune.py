@@ -1,4 +1,4 @@
-"""Fine-tuning: a run that begins with the weights of another network, all but the last layer."""
+"""Fine-tuning: starting a run from the weights of another network, except the last layer."""
 
 import dataclasses
 import json
@@ -6,15 +6,16 @@ from pathlib import Path
 
 import keras
 
+from resnet_keras.architectures import CLASSIFIER
+from resnet_keras.artefact import Description
 from resnet_keras.data.dataset import Files, Images
 from resnet_keras.distributed.process_group import SINGLE_PROCESS, ProcessGroup
 from resnet_keras.errors import UserError
 from resnet_keras.files import read_json
-from resnet_keras.models.keras_file import load_keras_file, network_in, read_description
+from resnet_keras.models.keras_file import architecture_fields, load_keras_file, read_description
 from resnet_keras.preprocessing import Preprocessing
 from resnet_keras.recipe import Recipe
 from resnet_keras.runs.folder import RunFolder
-from resnet_keras.training.optimizers import HEAD
 
 
 def pretrained_preprocessing(
@@ -40,15 +41,145 @@ def pretrained_preprocessing(
 
     Raises:
         UserError: if the file is missing, or contains another network than the recipe's.
+
+    Example:
+
+    >>> folder = RunFolder("runs", "resnet20-A-seed0")
+    >>> pretrained_preprocessing(Recipe("resnet20"), folder, is_resuming=False) is None
+    True
     """
     if not recipe.train_from:
         return None
     if not process_group.is_primary:
-        message = process_group.from_primary(None)
+        message = process_group.broadcast(None)
         return Preprocessing.from_json(json.loads(message))
     found = _read_preprocessing(recipe, recipe.train_from, folder, is_resuming)
-    process_group.from_primary(json.dumps(found.to_json()).encode())
+    process_group.broadcast(json.dumps(found.to_json()).encode())
     return found
+
+
+def adapt_preprocessing(
+    pretrained: Preprocessing,
+    class_names: tuple[str, ...],
+    train: Images | Files,
+    image_size: int | None,
+) -> Preprocessing:
+    """Returns the preprocessing of a network that is fine-tuned.
+
+    Scale, mean and standard deviation remain those of the pretrained network, so that its first
+    layer gets the inputs it was trained on.
+
+    Args:
+        pretrained: the preprocessing of the pretrained network.
+        class_names: the classes of the new data set.
+        train: the new training images. Images in memory are used in their own size, as in section
+            4.2. Images in files are resized and cropped like those of the pretrained network, in
+            proportion to the image size.
+        image_size: for images in files, the side in pixels.
+
+    Raises:
+        UserError: if the pretrained network subtracts a mean per pixel and the image size differs.
+
+    Example:
+
+    >>> import numpy as np
+    >>> pretrained = Preprocessing((224, 224), "crop", 1 / 255, (0.5,) * 3, (1,) * 3, ("a",), 256)
+    >>> files = Files(("x.jpg",), np.zeros(1, np.int32))
+    >>> adapted = adapt_preprocessing(pretrained, ("cat", "dog"), files, image_size=112)
+    >>> adapted.size, adapted.shorter_side, adapted.class_names
+    ((112, 112), 128, ('cat', 'dog'))
+    """
+    if train.size is not None:
+        size, resize, shorter_side = train.size, "stretch", None
+    else:
+        assert image_size is not None, "a resolved recipe has an image size for files"
+        size, resize, shorter_side = (image_size, image_size), pretrained.resize, None
+        if pretrained.shorter_side:
+            shorter_side = round(pretrained.shorter_side * image_size / min(pretrained.size))
+    if pretrained.per_pixel and size != pretrained.size:
+        raise UserError(
+            "--train-from: the network subtracts a mean per pixel and needs images of "
+            f"{_format_size(pretrained.size)}; a network with a mean per channel accepts any size. "
+            f"Received: images of {_format_size(size)}"
+        )
+    return dataclasses.replace(
+        pretrained, class_names=class_names, size=size, resize=resize, shorter_side=shorter_side
+    )
+
+
+def load_backbone(model: keras.Model, path: Path | str) -> None:
+    """Copies the weights of another network to a model, except those of the last layer.
+
+    Args:
+        model: the model to modify. Its last layer keeps its weights, because its classes differ.
+        path: the `.keras` file of the other network.
+
+    Raises:
+        UserError: if the file is missing or damaged, or its layers differ from the model's.
+
+    Example:
+
+    >>> from resnet_keras.models.build import build
+    >>> from resnet_keras.models.keras_file import save_keras_file
+    >>> rule = Preprocessing((8, 8), "stretch", 1 / 255, (0, 0, 0), (1, 1, 1), ("a", "b"))
+    >>> pretrained = build("plain8", classes=2, input_shape=(8, 8, 3))
+    >>> save_keras_file(pretrained, Path("pretrained.keras"), Description(rule, {}))
+    >>> model = build("plain8", classes=3, input_shape=(8, 8, 3))
+    >>> load_backbone(model, "pretrained.keras")
+    """
+    pretrained, _ = load_keras_file(Path(path))
+    for layer in backbone_layers(model):
+        try:
+            weights = pretrained.get_layer(layer.name).get_weights()
+        except ValueError:
+            raise UserError(
+                f"{path} contains another network: it has no layer {layer.name}"
+            ) from None
+        shapes = [weight.shape for weight in weights]
+        expected = [tuple(weight.shape) for weight in layer.weights]
+        if shapes != expected:
+            raise UserError(
+                f"{path} contains another network: the weights of {layer.name} have the shapes "
+                f"{shapes} there and {expected} here"
+            )
+        layer.set_weights(weights)
+
+
+def set_frozen(model: keras.Model, frozen: bool) -> None:
+    """Freezes or unfreezes all layers except the last.
+
+    Frozen layers keep their weights, and their batch normalization uses the moving averages also
+    in training. Unfreeze a model before saving it: how a network was trained is not part of it.
+
+    Args:
+        model: the model to modify.
+        frozen: whether to freeze.
+
+    Example:
+
+    >>> from resnet_keras.models.build import build
+    >>> model = build("plain8", input_shape=(8, 8, 3))
+    >>> set_frozen(model, True)
+    >>> [variable.path for variable in model.trainable_variables]
+    ['logits/kernel', 'logits/bias']
+    """
+    for layer in backbone_layers(model):
+        layer.trainable = not frozen
+
+
+def backbone_layers(model: keras.Model) -> list[keras.Layer]:
+    """Returns all layers of a model except the last, which computes the logits.
+
+    Args:
+        model: a network of this program.
+
+    Example:
+
+    >>> from resnet_keras.models.build import build
+    >>> backbone_layers(build("plain8", input_shape=(8, 8, 3)))[-1].name
+    'pool'
+    """
+    return [layer for layer in model.layers if layer.name != CLASSIFIER]
 
 
 def _read_preprocessing(
@@ -56,95 +187,31 @@ def _read_preprocessing(
 ) -> Preprocessing:
     if is_resuming and folder.preprocessing.exists():
         return Preprocessing.from_json(read_json(folder.preprocessing))
-    description = read_description(train_from)
-    _check_network(recipe, description)
+    description = read_description(Path(train_from))
+    _check_network(recipe, train_from, description)
     return description.preprocessing
 
 
-def adapted(
-    origin: Preprocessing, class_names: tuple[str, ...], train: Images | Files, side: int | None
-) -> Preprocessing:
-    """Returns the preprocessing of a network that begins with another's weights: the other's, so
-    that its first layer sees what it was trained on, with new classes.
-
-    Args:
-        origin: that of the other network.
-        class_names: of the new data set.
-        train: the images trained on. Arrays are seen whole, in their own size, as section 4.2
-            sees them; of files the part is seen that the other network saw, in proportion.
-        side: of files, in pixels.
-
-    Raises:
-        UserError: if the mean is one a pixel, which fits one size alone.
-    """
-    size = (side, side) if train.size is None else train.size
-    if origin.per_pixel and size != origin.size:
-        raise UserError(
-            f"--train-from: that network subtracts a mean of each of {origin.size[0]}x"
-            f"{origin.size[1]} pixels, the images here have {size[0]}x{size[1]}; a network with "
-            "a mean a channel takes any size"
-        )
-    if train.size is None:
-        shorter = origin.shorter_side and round(origin.shorter_side * side / min(origin.size))
-        rule = {"resize": origin.resize, "shorter_side": shorter}
-    else:
-        rule = {"resize": "stretch", "shorter_side": None}
-    return dataclasses.replace(origin, class_names=class_names, size=size, **rule)
-
-
-def take_backbone(model: keras.Model, path: Path | str) -> None:
-    """Gives a fresh model the weights of the network in a `.keras` file, all but its last layer,
-    which stays as it is: its classes are others.
-
-    Raises:
-        UserError: if the file is missing or damaged, or its layers are not the model's.
-    """
-    other, _ = load_keras_file(path)
-    for layer in backbone(model):
-        try:
-            theirs = other.get_layer(layer.name).get_weights()
-        except ValueError:
-            raise UserError(f"{path} holds another network: it has no {layer.name}") from None
-        shapes = [weight.shape for weight in theirs]
-        if shapes != [tuple(weight.shape) for weight in layer.weights]:
-            raise UserError(
-                f"{path} holds another network: {layer.name} has weights of {shapes} there, "
-                f"{[tuple(weight.shape) for weight in layer.weights]} here"
-            )
-        layer.set_weights(theirs)
-
-
-def set_frozen(model: keras.Model, frozen: bool) -> None:
-    """Freezes the backbone, or lets it go again.
-
-    Frozen, its weights do not move and its batch norms keep to their moving averages, in training
-    too. How a network was trained is no property of it: undo this before it is saved.
-    """
-    for layer in backbone(model):
-        layer.trainable = not frozen
-
-
-def backbone(model: keras.Model) -> list[keras.Layer]:
-    """Returns all layers but the last one, the head."""
-    return [layer for layer in model.layers if layer.name != HEAD]
-
-
-def _check_network(recipe, description):
-    theirs = network_in(description, recipe.train_from)
-    mine = recipe.architecture
-    values = {
-        "arch": mine.name,
-        "option": mine.option,
-        "projection": mine.projection,
-        "bottleneck_stride": mine.bottleneck_stride,
+def _check_network(recipe: Recipe, train_from: str, description: Description) -> None:
+    in_file = architecture_fields(description, train_from)
+    architecture = recipe.architecture
+    in_recipe = {
+        "arch": architecture.name,
+        "option": architecture.option,
+        "projection": architecture.projection,
+        "bottleneck_stride": architecture.bottleneck_stride,
     }
-    wrong = [
-        f"{name} {theirs[name]} there, {value} here"
-        for name, value in values.items()
-        if name in theirs and theirs[name] != value
+    differences = [
+        f"{name} is {in_file[name]} there and {value} here"
+        for name, value in in_recipe.items()
+        if name in in_file and in_file[name] != value
     ]
-    if wrong:
+    if differences:
         raise UserError(
-            f"{recipe.train_from} holds another network ({'; '.join(wrong)}): leave out --arch "
-            "and what belongs to it, and the file decides"
+            f"{train_from} contains another network ({'; '.join(differences)}): omit --arch and "
+            "the other flags of the network, which are then read from the file"
         )
+
+
+def _format_size(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]} pixels"

@@ -55,7 +55,7 @@ class TrainingSetup:
         if saved:
             self.state.resume(saved.step, saved.extra)
         elif self.recipe.train_from:
-            finetune.take_backbone(self.model, self.recipe.train_from)
+            finetune.load_backbone(self.model, self.recipe.train_from)
 
     def restore_end(self, saved: Checkpoint) -> None:
         """Restores what `fit` would leave behind from the checkpoint of the last step.
@@ -75,13 +75,22 @@ def set_up(run: ResolvedRun) -> TrainingSetup:
 
     Args:
         run: from `resolve`.
+
+    Example:
+
+    >>> from resnet_keras.data.sources import load_digits
+    >>> from resnet_keras.training.resolve import resolve
+    >>> recipe = Recipe("plain8", dataset="digits", batch_size=8, steps=2, drops=(), devices=1)
+    >>> setup = set_up(resolve(recipe, load_digits()))
+    >>> setup.model.input_shape, len(setup.train)
+    ((None, 32, 32, 3), 1437)
     """
     recipe, dataset = run.recipe, run.dataset
     train, validation = holdout(dataset.train, recipe.validation_size)
     if run.pretrained is None:
         preprocessing = preprocessing_for(dataset, train, recipe.image_size)
     else:
-        preprocessing = finetune.adapted(
+        preprocessing = finetune.adapt_preprocessing(
             run.pretrained, dataset.class_names, train, recipe.image_size
         )
     hardware.apply(recipe, run.hardware)
@@ -105,6 +114,14 @@ def compiled_model(
     Returns:
         The model, from preprocessed images `(N, H, W, 3)` to logits `(N, classes)`, and its
         metrics: mean cross-entropy and accuracy, in this order.
+
+    Example:
+
+    >>> recipe = Recipe("plain8", precision="float32", devices=1)
+    >>> rule = Preprocessing((32, 32), "stretch", 1 / 255, (0, 0, 0), (1, 1, 1), ("cat", "dog"))
+    >>> model, metrics = compiled_model(recipe, hardware.choose(recipe), rule)
+    >>> model.output_shape, [metric.name for metric in metrics]
+    ((None, 2), ['loss', 'accuracy'])
     """
     with machine.distribution_scope():
         model = build(
@@ -112,7 +129,7 @@ def compiled_model(
             classes=len(preprocessing.class_names),
             input_shape=_input_shape(recipe, preprocessing),
         )
-        _set_synchronized(model, recipe.sync_bn and machine.norms_are_separate)
+        _set_synchronized(model, recipe.sync_bn and machine.normalizes_per_device)
         if recipe.freeze:
             finetune.set_frozen(model, True)
         accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
@@ -143,6 +160,17 @@ def fit(
     Raises:
         NonFiniteLoss: if the loss becomes infinite or NaN.
         UserError: if a file cannot be written, or an image cannot be read.
+
+    Example:
+
+    >>> from resnet_keras.data.sources import load_digits
+    >>> from resnet_keras.training.callbacks import training_callbacks
+    >>> from resnet_keras.training.resolve import resolve
+    >>> recipe = Recipe("plain8", dataset="digits", batch_size=8, steps=2, drops=(), devices=1)
+    >>> setup = set_up(resolve(recipe, load_digits()))
+    >>> fit(setup, training_callbacks(setup.state, saved=None))
+    >>> setup.state.step
+    2
     """
     recipe, state = setup.recipe, setup.state
     batches = pipeline.training_batches(

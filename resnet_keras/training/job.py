@@ -2,21 +2,22 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import keras
 
-from resnet_keras import signals
 from resnet_keras.artefact import Description
 from resnet_keras.data.dataset import Files, Images
-from resnet_keras.data.sources import load_for
+from resnet_keras.data.sources import load_for_recipe
 from resnet_keras.distributed.process_group import SINGLE_PROCESS, ProcessGroup, report_failures
 from resnet_keras.errors import UsageError
 from resnet_keras.evaluation.measure import BATCH_SIZE, measure
 from resnet_keras.evaluation.predictors import model_probabilities, open_predictor
-from resnet_keras.export.model_card import model_card, parameters, record_test_error
-from resnet_keras.export.saved_model import exported
+from resnet_keras.export.model_card import count_parameters, model_card, record_test_error
+from resnet_keras.export.saved_model import export_with_any_backend
 from resnet_keras.files import make_folder, write_json
 from resnet_keras.models.keras_file import save_keras_file
+from resnet_keras.processes import Interrupted, interrupt_on_signal
 from resnet_keras.recipe import Recipe
 from resnet_keras.reporting.curve import draw_curve
 from resnet_keras.runs import metrics
@@ -74,6 +75,13 @@ def run(
             neither TensorFlow nor JAX.
         UserError: if the data set is missing, a file cannot be written, the run folder belongs to
             another recipe, or the loss is no longer finite.
+
+    Example:
+
+    >>> recipe = Recipe("resnet8", dataset="digits", steps=400, drops=(200, 300))
+    >>> result = run(recipe, RunOptions(runs_dir="runs"))  # doctest: +SKIP
+    >>> result.export  # doctest: +SKIP
+    PosixPath('saved_models/resnet8-A-digits/1')
     """
     if keras.backend.backend() not in BACKENDS:
         raise UsageError(
@@ -85,7 +93,7 @@ def run(
     if held_out and not recipe.validation_size:
         raise UsageError("a score on held-out images needs some: use --validation-size 5000")
     try:
-        with signals.raised(), report_failures(process_group):
+        with interrupt_on_signal(), report_failures(process_group):
             if not held_out and process_group.is_primary:
                 make_folder(Path(options.export_dir))
             result = _run(recipe, options, folder, progress, held_out, process_group)
@@ -95,7 +103,7 @@ def run(
                 validation_error=result.validation_error,
             )
             return dataclasses.replace(result, **ended)
-    except signals.Interrupted as interruption:
+    except Interrupted as interruption:
         progress.line(
             f"{interruption.number.name}: stopped. The same command resumes from the last "
             f"checkpoint in {folder.checkpoints}, or starts over if there is none yet"
@@ -106,8 +114,17 @@ def run(
 def run_folder(recipe: Recipe, options: RunOptions) -> RunFolder:
     """Returns the folder of a run.
 
+    Args:
+        recipe: the recipe, from which the name is derived unless `options` has one.
+        options: where the run reads and writes.
+
     Raises:
         UsageError: if the run's name is not a single path component.
+
+    Example:
+
+    >>> run_folder(Recipe("resnet20"), RunOptions(runs_dir="runs")).path.as_posix()
+    'runs/resnet20-A-seed0'
     """
     name = recipe.run_name if options.name is None else options.name
     return RunFolder(options.runs_dir, name)
@@ -121,7 +138,7 @@ def _run(
     held_out: bool,
     process_group: ProcessGroup,
 ) -> RunResult:
-    dataset = load_for(recipe, options.data_dir)
+    dataset = load_for_recipe(recipe, options.data_dir)
     if held_out:
         # Without test images, nothing can be chosen by the test error.
         dataset = dataclasses.replace(dataset, test=dataset.test.take(slice(0)))
@@ -134,10 +151,10 @@ def _run(
         if options.resume != "never":
             done = completed_result(folder, resolved.recipe, progress, held_out)
             if done:
-                process_group.from_primary(_COMPLETE)
+                process_group.broadcast(_COMPLETE)
                 return done
         saved = find_checkpoint(folder, resolved.recipe, options.resume, progress)
-        process_group.from_primary(saved.path.read_bytes() if saved else b"")
+        process_group.broadcast(saved.path.read_bytes() if saved else b"")
         return _PrimaryRun(resolved, options, folder, progress, process_group).run(saved)
 
 
@@ -147,7 +164,7 @@ def _run_worker(resolved: ResolvedRun, folder: RunFolder, process_group: Process
     The run folder is that of the primary process and need not exist here. The loss is the same in
     every process, so only the primary process checks it.
     """
-    message = process_group.from_primary(None)
+    message = process_group.broadcast(None)
     if message == _COMPLETE:
         return RunResult(None, folder.path)
     saved = checkpoint.parse(message, folder.checkpoints) if message else None
@@ -219,11 +236,11 @@ class _PrimaryRun:
             check_same_files(config, train, self.folder)
             config = resumed_config(config, saved.step, self.machine.description, backend)
             write_config(self.folder.config, config)
-            metrics.cut_back(self.folder.metrics, saved.step)
+            metrics.truncate(self.folder.metrics, saved.step)
             return
         # Delete the previous run's files only now that everything this run needs has been loaded.
         self.folder.clear()
-        data = {"notes": list(self.notes)}
+        data: dict[str, Any] = {"notes": list(self.notes)}
         if isinstance(train, Files):
             data["train_files_sha256"] = train.fingerprint().hex()
         machine = {
@@ -231,7 +248,7 @@ class _PrimaryRun:
             "device": self.machine.description,
             "devices": list(self.machine.devices),
             "jit_compile": self.machine.jit_compile,
-            "parameters": parameters(self.model),
+            "parameters": count_parameters(self.model),
             "train_examples": len(train),
             "processes": self.process_group.count,
         }
@@ -243,7 +260,7 @@ class _PrimaryRun:
     def _announce(self, saved: Checkpoint | None) -> None:
         recipe, progress = self.recipe, self.progress
         progress.line(
-            f"{recipe.architecture.label} ({parameters(self.model):,} parameters) on "
+            f"{recipe.architecture.label} ({count_parameters(self.model):,} parameters) on "
             f"{recipe.dataset}: {len(self.setup.train):,} training and {len(self.test):,} test "
             f"images, {recipe.precision} ({self.machine.precision_reason}) on "
             f"{self.machine.description}"
@@ -281,7 +298,7 @@ class _PrimaryRun:
             seconds=state.seconds,
             images_per_second=state.images_per_second,
         )
-        metrics.append(self.folder.metrics, row)
+        metrics.append_row(self.folder.metrics, row)
         self.progress.row(row)
         write_scalars(row)
 
@@ -354,7 +371,9 @@ class _PrimaryRun:
         card = model_card(name, self.recipe, self.model)
         description = Description(self.preprocessing, card)
         save_keras_file(self.model, self.folder.model, description)
-        return exported(self.model, self.folder.model, description, self.options.export_dir)
+        return export_with_any_backend(
+            self.model, self.folder.model, description, self.options.export_dir
+        )
 
     def _finish_held_out(self) -> RunResult:
         error = self._error_on(self.setup.validation)
@@ -370,5 +389,5 @@ class _PrimaryRun:
 
     def _write_last_row(self, validation: float | None, test: float | None) -> None:
         # A run that is finished again already has this row.
-        metrics.cut_back(self.folder.metrics, self.recipe.steps - 1)
+        metrics.truncate(self.folder.metrics, self.recipe.steps - 1)
         self._write_row(validation, test)

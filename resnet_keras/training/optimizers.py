@@ -1,107 +1,94 @@
-"""Muon's step for the kernel of a convolution: along the momentum, made orthogonal.
+"""The optimizer of every run: SGD with momentum, and Muon for the kernels of convolutions.
 
-Keller Jordan et al., *Muon: An optimizer for hidden layers in neural networks*, 2024,
-https://kellerjordan.github.io/posts/muon. `keras.optimizers.Muon` takes Adam for everything that
-is no matrix, a convolution's kernel included.
+`SGDMuon` documents both update rules and contains them: see `_sgd_step` and `_muon_step`.
+
+Muon: Keller Jordan et al., *Muon: An optimizer for hidden layers in neural networks*, 2024,
+https://kellerjordan.github.io/posts/muon. `keras.optimizers.Muon` does not suit convolutional
+networks: it updates only matrices this way, and convolution kernels with Adam.
 """
+
+from typing import Any, TypeAlias
 
 import keras
 
+from resnet_keras.architectures import CLASSIFIER
 from resnet_keras.errors import unknown
-from resnet_keras.recipe import Recipe
+from resnet_keras.recipe import DECAY_ON, Recipe
 from resnet_keras.training.schedules import keras_schedule
 
-# The quintic of Jordan et al.: a few rounds take every singular value of a matrix of unit length
-# that is not tiny to about 1 (0.7 to 1.2), which is all the step needs.
-_FIRST, _THIRD, _FIFTH = 3.4445, -4.7750, 2.0315
-_ROUNDS = 5
-# Keeps 0 from being divided by 0.
-_TINY = 1e-12
+Tensor: TypeAlias = Any
 
-
-def orthogonalized(kernel):
-    """Returns the direction of Muon's step: all singular values of the kernel set to about 1.
-
-    A kernel of shape `(height, width, channels in, filters)` is a matrix here, a filter a column.
-    If its singular value decomposition is `U S V^T`, this is `U V^T`, over its length: the step
-    moves alike along directions in which the gradients are large and those in which they are
-    small. How large they are does not count: where there is no gradient any more, the momentum of
-    old ones still is a direction.
-
-    Args:
-        kernel: a tensor; its last axis counts the filters.
-
-    Returns:
-        A tensor of the same shape and dtype, its Frobenius norm 1; 0 where `kernel` is 0.
-    """
-    x = keras.ops.reshape(kernel, (-1, kernel.shape[-1]))
-    tall = x.shape[0] > x.shape[1]
-    # The products are squares of the shorter side.
-    x = _of_unit_length(keras.ops.transpose(x) if tall else x)
-    for _ in range(_ROUNDS):
-        square = x @ keras.ops.transpose(x)
-        x = _FIRST * x + (_THIRD * square + _FIFTH * (square @ square)) @ x
-    x = _of_unit_length(x)
-    return keras.ops.reshape(keras.ops.transpose(x) if tall else x, kernel.shape)
-
-
-def frobenius_norm(x):
-    """Returns the length of a tensor, the root of the sum of its squares: a scalar.
-
-    `keras.ops.norm` takes no more than two axes.
-    """
-    return keras.ops.sqrt(keras.ops.sum(keras.ops.square(x)))
-
-
-def _of_unit_length(x):
-    return x / (frobenius_norm(x) + _TINY)
-
-
-DECAY_ON = ("all", "kernels")
-# The name of the last layer, whatever the network.
-HEAD = "logits"
+# The quintic polynomial of Jordan et al. Five iterations bring every singular value of a matrix of
+# Frobenius norm 1, except tiny ones, close to 1 (0.7 to 1.2), which is close enough for a step.
+_COEFFICIENTS = 3.4445, -4.7750, 2.0315
+_ITERATIONS = 5
+# Avoids a division by 0.
+_EPSILON = 1e-12
 
 
 @keras.saving.register_keras_serializable(package="resnet_keras")
 class SGDMuon(keras.optimizers.SGD):
-    """`keras.optimizers.SGD` that adds `decay` times a weight to the weight's gradient.
+    """SGD with momentum and weight decay, optionally with Muon for the kernels of convolutions.
 
-    One step is `v = momentum * v - rate * (gradient + decay * weight)`, `weight = weight + v`:
-    section 3.4's decay of 1e-4, in the form of the frameworks of its time. Keras' own two ways
-    differ: `regularizers.L2(1e-4)` has the gradient `2e-4 * weight` and shows in the loss, and
-    `SGDMuon(weight_decay=1e-4)` takes it off outside the momentum, which is about a tenth of it.
+    The update rule of SGD is
 
-    With `muon` the kernels of convolutions take another step, by a part of their own length:
-    `v = momentum * v + gradient`, `turn = rate * muon`, `move = turn * |weight| *
-    orthogonalized(v)`, `weight = ((1 - rate * decay) * weight - move) / sqrt(1 + turn ** 2)`;
-    Nesterov's takes `gradient + momentum * v` for the last `v`. The root is the length that a step
-    across the kernel adds, and where batch norm follows steps are across: without it kernels would
-    grow for ever. There decay does nothing but shorten them: what such a kernel computes, and how
-    far it turns, depends on its direction alone.
+        velocity = momentum * velocity - learning_rate * (gradient + decay * weight)
+        weight = weight + velocity
+
+    This is the weight decay of section 3.4 (1e-4) as the frameworks of that time implemented it.
+    Keras offers two other forms: `regularizers.L2(1e-4)` has the gradient `2e-4 * weight` and adds
+    a term to the loss, and `keras.optimizers.SGD(weight_decay=1e-4)` subtracts the decay outside
+    the momentum, where it has about a tenth of the effect.
+
+    With `muon > 0`, the update rule for the kernels of convolutions is
+
+        velocity = momentum * velocity + gradient
+        turn = learning_rate * muon
+        step = turn * norm(weight) * orthogonalize(velocity)
+        weight = ((1 - learning_rate * decay) * weight - step) / sqrt(1 + turn**2)
+
+    and with Nesterov momentum, `orthogonalize(gradient + momentum * velocity)`. Each step changes a
+    kernel by the same fraction of its norm, so one learning rate suits all layers. In front of
+    batch normalization, gradients are orthogonal to the kernel, and so are steps, nearly. The
+    square root undoes the growth of the norm in such a step; without it, kernels would grow without
+    bound. What a kernel in front of batch normalization computes, and how far a step turns it,
+    depends only on its direction. Decay shrinks it and has no other effect.
 
     Args:
-        decay: the factor; 0 for none.
-        decay_on: `"all"` variables, as the frameworks did by default, or `"kernels"` of
-            convolutions and dense layers alone.
-        backbone_rate: factor of the rate for all variables but those of the last layer.
-        muon: a step moves a convolution's kernel by this times the rate times its length; 0 for
-            SGDMuon.
-        **kwargs: as for `keras.optimizers.SGD`.
+        learning_rate: a number or a `keras.optimizers.schedules.LearningRateSchedule`.
+        decay: the factor of the weight decay; 0 for none.
+        decay_on: `"all"` applies weight decay to all variables, as the frameworks of the time did
+            by default; `"kernels"` only to the kernels of convolutions and dense layers.
+        backbone_rate: the factor of the learning rate for all variables except those of the last
+            layer.
+        muon: the change of a convolution kernel in one step, relative to its norm and divided by
+            the learning rate; 0 updates kernels with SGD like all other variables.
+        name: the name of the optimizer. It is part of the names of its variables in checkpoints,
+            so the default is still the name of the class in version 0.1.
+        **kwargs: as for `keras.optimizers.SGD`, such as `momentum` and `nesterov`.
 
     Raises:
-        UsageError: for another `decay_on`.
+        UsageError: if `decay_on` is unknown.
+
+    Example:
+
+    >>> optimizer = SGDMuon(0.1, momentum=0.9, decay=1e-4, muon=0.15)
+    >>> kernel = keras.Variable("ones", shape=(3, 3, 16, 16), name="kernel")
+    >>> bias = keras.Variable("zeros", shape=(16,), name="bias")
+    >>> optimizer.uses_muon(kernel), optimizer.uses_muon(bias)
+    (True, False)
     """
 
     def __init__(
         self,
-        learning_rate=0.1,
-        decay=0.0,
-        decay_on="all",
-        backbone_rate=1.0,
-        muon=0.0,
-        name="SGDMuon",
-        **kwargs,
-    ):
+        learning_rate: Any = 0.1,
+        decay: float = 0.0,
+        decay_on: str = "all",
+        backbone_rate: float = 1.0,
+        muon: float = 0.0,
+        name: str = "SGD",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(learning_rate=learning_rate, name=name, **kwargs)
         if decay_on not in DECAY_ON:
             raise unknown("decay_on", decay_on, DECAY_ON)
@@ -110,58 +97,67 @@ class SGDMuon(keras.optimizers.SGD):
         self.backbone_rate = float(backbone_rate)
         self.muon = float(muon)
 
-    def decays(self, variable) -> bool:
-        """Whether weight decay applies to a variable."""
-        if self.decay_on == "all":
-            return True
-        return self._path(variable)[-1] == "kernel"
+    def update_step(self, gradient: Tensor, variable: Any, learning_rate: Tensor) -> None:
+        """Updates one variable.
 
-    def rate_factor(self, variable) -> float:
-        """What the learning rate is multiplied by for a variable."""
-        if self.backbone_rate == 1.0 or self._path(variable)[-2:-1] == [HEAD]:
-            return 1.0
-        return self.backbone_rate
-
-    def orthogonalizes(self, variable) -> bool:
-        """Whether Muon moves a variable: the kernel of a convolution."""
-        return self.muon > 0 and len(variable.shape) == 4
-
-    def _path(self, variable):
-        if not isinstance(variable, keras.Variable):
-            # TensorFlow's `update_step` is handed the variable inside Keras'.
-            variable = self._trainable_variables[self._get_variable_index(variable)]
-        return variable.path.split("/")
-
-    def update_step(self, gradient, variable, learning_rate):
-        """Takes one step on one variable, decay included."""
-        decay = self.decay if self.decays(variable) else 0.0
-        factor = self.rate_factor(variable)
+        Args:
+            gradient: the gradient of the loss, of the variable's shape.
+            variable: the variable, which is modified. Its momentum is modified too.
+            learning_rate: a scalar.
+        """
+        decay = self.decay if self.has_weight_decay(variable) else 0.0
+        factor = self.learning_rate_factor(variable)
         if factor != 1.0:
             learning_rate = learning_rate * factor
-        if self.orthogonalizes(variable):
-            self._muon_step(gradient, variable, learning_rate, decay)
-            return
+        step = self._muon_step if self.uses_muon(variable) else self._sgd_step
+        step(gradient, variable, learning_rate, decay)
+
+    def _sgd_step(
+        self, gradient: Tensor, variable: Any, learning_rate: Tensor, decay: float
+    ) -> None:
         if decay:
             gradient = gradient + decay * keras.ops.convert_to_tensor(variable)
         super().update_step(gradient, variable, learning_rate)
 
-    def _muon_step(self, gradient, variable, learning_rate, decay):
-        rate = keras.ops.cast(learning_rate, variable.dtype)
+    def _muon_step(
+        self, gradient: Tensor, variable: Any, learning_rate: Tensor, decay: float
+    ) -> None:
+        learning_rate = keras.ops.cast(learning_rate, variable.dtype)
         gradient = keras.ops.cast(gradient, variable.dtype)
         weight = keras.ops.convert_to_tensor(variable)
         direction = gradient
         if self.momentum:
-            slot = self.momentums[self._get_variable_index(variable)]
-            velocity = self.momentum * keras.ops.convert_to_tensor(slot) + gradient
-            self.assign(slot, velocity)
+            momentum_variable = self.momentums[self._get_variable_index(variable)]
+            velocity = self.momentum * keras.ops.convert_to_tensor(momentum_variable) + gradient
+            self.assign(momentum_variable, velocity)
             direction = gradient + self.momentum * velocity if self.nesterov else velocity
-        turn = rate * self.muon
-        move = turn * frobenius_norm(weight) * orthogonalized(direction)
-        grown = keras.ops.sqrt(1 + keras.ops.square(turn))
-        self.assign(variable, ((1 - rate * decay) * weight - move) / grown)
+        turn = learning_rate * self.muon
+        step = turn * frobenius_norm(weight) * orthogonalize(direction)
+        growth = keras.ops.sqrt(1 + keras.ops.square(turn))
+        self.assign(variable, ((1 - learning_rate * decay) * weight - step) / growth)
 
-    def get_config(self):
-        """Returns the arguments, for saving."""
+    def has_weight_decay(self, variable: Any) -> bool:
+        """Returns whether weight decay applies to a variable."""
+        return self.decay_on == "all" or self._path(variable)[-1] == "kernel"
+
+    def learning_rate_factor(self, variable: Any) -> float:
+        """Returns what the learning rate is multiplied by for a variable."""
+        if self.backbone_rate == 1.0 or self._path(variable)[-2:-1] == [CLASSIFIER]:
+            return 1.0
+        return self.backbone_rate
+
+    def uses_muon(self, variable: Any) -> bool:
+        """Returns whether Muon updates a variable: only kernels of convolutions, of rank 4."""
+        return self.muon > 0 and len(variable.shape) == 4
+
+    def _path(self, variable: Any) -> list[str]:
+        if not isinstance(variable, keras.Variable):
+            # On TensorFlow, `update_step` receives the tf.Variable inside the Keras variable.
+            variable = self._trainable_variables[self._get_variable_index(variable)]
+        return variable.path.split("/")
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor."""
         return {
             **super().get_config(),
             "decay": self.decay,
@@ -171,8 +167,25 @@ class SGDMuon(keras.optimizers.SGD):
         }
 
 
+# Version 0.1 registered the class as `SGD`. Its `.keras` files contain that name.
+keras.saving.get_custom_objects()["resnet_keras>SGD"] = SGDMuon
+
+
 def make_optimizer(recipe: Recipe) -> SGDMuon:
-    """Returns the optimizer of a recipe, its learning-rate schedule inside."""
+    """Returns the optimizer of a recipe, with its learning-rate schedule.
+
+    Args:
+        recipe: the recipe of the run.
+
+    Returns:
+        A new optimizer without variables.
+
+    Example:
+
+    >>> optimizer = make_optimizer(Recipe("resnet20"))
+    >>> optimizer.momentum, optimizer.decay, optimizer.muon
+    (0.9, 0.0001, 0.0)
+    """
     return SGDMuon(
         keras_schedule(recipe),
         decay=recipe.decay,
@@ -184,3 +197,60 @@ def make_optimizer(recipe: Recipe) -> SGDMuon:
         use_ema=recipe.ema > 0,
         ema_momentum=recipe.ema,
     )
+
+
+def orthogonalize(kernel: Tensor) -> Tensor:
+    """Returns the direction of Muon's step: the kernel with about equal singular values.
+
+    The kernel of a convolution, of shape `(height, width, channels, filters)`, is treated as a
+    matrix with one column per filter. If its singular value decomposition is `U S V^T`, the result
+    is approximately `U V^T`, divided by its Frobenius norm. A step in this direction makes equal
+    progress in directions with large and with small gradients. It does not depend on the size of
+    the gradients: even when they have become almost 0, the momentum of earlier gradients still
+    gives a step of full length.
+
+    Args:
+        kernel: a floating-point tensor; its last axis is the axis of the filters.
+
+    Returns:
+        A tensor of the same shape and dtype with Frobenius norm 1; all zeros if `kernel` is.
+
+    Example:
+
+    >>> direction = orthogonalize(keras.ops.ones((3, 3, 4, 8)))
+    >>> tuple(direction.shape), round(float(frobenius_norm(direction)), 4)
+    ((3, 3, 4, 8), 1.0)
+    """
+    a, b, c = _COEFFICIENTS
+    x = keras.ops.reshape(kernel, (-1, kernel.shape[-1]))
+    is_tall = x.shape[0] > x.shape[1]
+    # The products below are square matrices of the shorter side.
+    x = _normalized(keras.ops.transpose(x) if is_tall else x)
+    for _ in range(_ITERATIONS):
+        gram = x @ keras.ops.transpose(x)
+        x = a * x + (b * gram + c * (gram @ gram)) @ x
+    x = _normalized(x)
+    return keras.ops.reshape(keras.ops.transpose(x) if is_tall else x, kernel.shape)
+
+
+def frobenius_norm(x: Tensor) -> Tensor:
+    """Returns the square root of the sum of the squares of all elements.
+
+    Unlike `keras.ops.norm`, it accepts tensors of any rank.
+
+    Args:
+        x: a floating-point tensor.
+
+    Returns:
+        A scalar tensor.
+
+    Example:
+
+    >>> float(frobenius_norm(keras.ops.ones((2, 2, 2, 2))))
+    4.0
+    """
+    return keras.ops.sqrt(keras.ops.sum(keras.ops.square(x)))
+
+
+def _normalized(x: Tensor) -> Tensor:
+    return x / (frobenius_norm(x) + _EPSILON)

@@ -1,89 +1,95 @@
-"""What a run says while it goes: a bar on a terminal, plain lines in a log.
+"""The progress of a run: a progress bar in a terminal, plain lines in a log.
 
-Nobody need listen: whoever reads may end before the run (Ctrl-C ends a `| tee log` too), a log's
-disk may be full. The run goes on, and its checkpoint is written.
+The reader of the output may go away (for example, Ctrl-C ends `| tee log` too), and the disk of a
+log may become full. Training continues all the same, so that its checkpoint is written.
 """
 
 import contextlib
 import shutil
 import sys
 import time
+from typing import TextIO
 
+from resnet_keras.formatting import format_elapsed
 from resnet_keras.runs.metrics import Row
 
-_WIDTH = 16
+_BAR_WIDTH = 16
+_SECONDS_BETWEEN_UPDATES = 0.2
 
 
 class Progress:
-    """Prints to a stream.
+    """Prints the progress of a run to a stream.
 
     Args:
-        total: steps of the whole run.
-        stream: where to; standard error by default, so that results alone go to standard output.
+        total: the number of steps of the run.
+        stream: the stream; standard error by default, so that standard output contains only
+            results.
+
+    Example:
+
+    >>> progress = Progress(total=64_000, stream=sys.stdout)
+    >>> progress.line("resuming after step 32000 of 64000")
+    resuming after step 32000 of 64000
     """
 
-    def __init__(self, total: int, stream=None):
+    def __init__(self, total: int, stream: TextIO | None = None) -> None:
         self.total = total
         self.stream = stream or sys.stderr
         self.on_terminal = self.stream.isatty()
         self._bar_length = 0
-        self._shown_at = 0.0
+        self._bar_drawn_at = 0.0
 
     def line(self, text: str) -> None:
-        """Prints a line, above the bar if there is one."""
+        """Prints a line, above the progress bar if there is one."""
         with contextlib.suppress(OSError):
-            self._clear()
+            self._clear_bar()
             print(text, file=self.stream, flush=True)
 
     def row(self, row: Row) -> None:
-        """Prints what was measured."""
-        test = row.test_error if row.test_error is not None else row.validation_error
-        kind = "test" if row.test_error is not None else "validation"
-        measured = "" if test is None else f"  {kind} error {test:.2f} %"
+        """Prints a row of `metrics.csv` as a line."""
+        if row.test_error is not None:
+            measured = f"  test error {row.test_error:.2f} %"
+        elif row.validation_error is not None:
+            measured = f"  validation error {row.validation_error:.2f} %"
+        else:
+            measured = ""
         self.line(
             f"step {row.step}/{self.total}  rate {row.learning_rate:g}  loss {row.loss:.4f}  "
             f"train error {row.train_error:.2f} %{measured}  "
-            f"{row.images_per_second:,.0f} images/s  {clock(row.seconds)}"
+            f"{row.images_per_second:,.0f} images/s  {format_elapsed(row.seconds)}"
         )
 
-    def bar(self, step: int, loss: float, error: float, images_per_second: float, left: float):
-        """Redraws the bar, on a terminal and at most five times a second.
+    def bar(
+        self, step: int, loss: float, error: float, images_per_second: float, seconds_left: float
+    ) -> None:
+        """Redraws the progress bar, only in a terminal and at most five times per second.
 
         Args:
-            step: steps done.
-            loss: mean since the last row.
-            error: percent, likewise.
-            images_per_second: of late.
-            left: seconds to the end at that pace.
+            step: the number of steps that are done.
+            loss: the mean loss since the last row.
+            error: the training error since the last row in percent.
+            images_per_second: the current speed.
+            seconds_left: the time to the end at this speed.
         """
         now = time.monotonic()
-        if not self.on_terminal or (now - self._shown_at < 0.2 and step < self.total):
+        is_early = now - self._bar_drawn_at < _SECONDS_BETWEEN_UPDATES and step < self.total
+        if not self.on_terminal or is_early:
             return
-        self._shown_at = now
-        done = _WIDTH * step // self.total
+        self._bar_drawn_at = now
+        filled = _BAR_WIDTH * step // self.total
         text = (
-            f"[{'=' * done}{' ' * (_WIDTH - done)}] {step}/{self.total}  loss {loss:.3f}  "
-            f"error {error:.1f} %  {images_per_second:,.0f} images/s  {clock(left)} left"
+            f"[{'=' * filled}{' ' * (_BAR_WIDTH - filled)}] {step}/{self.total}  loss {loss:.3f}  "
+            f"error {error:.1f} %  {images_per_second:,.0f} images/s  "
+            f"{format_elapsed(seconds_left)} left"
         )
-        # A line that wraps cannot be drawn over.
+        # A line that wraps could not be overwritten.
         text = text[: shutil.get_terminal_size().columns - 1]
         with contextlib.suppress(OSError):
             self.stream.write("\r" + text.ljust(self._bar_length))
             self.stream.flush()
         self._bar_length = len(text)
 
-    def _clear(self):
+    def _clear_bar(self) -> None:
         if self._bar_length:
             self.stream.write("\r" + " " * self._bar_length + "\r")
             self._bar_length = 0
-
-
-def clock(seconds: float) -> str:
-    """Returns a duration as people write it: `42 s`, `12:05 min`, `3:07 h`."""
-    seconds = round(seconds)
-    if seconds < 60:
-        return f"{seconds} s"
-    minutes, seconds = divmod(seconds, 60)
-    if minutes < 60:
-        return f"{minutes}:{seconds:02d} min"
-    return f"{minutes // 60}:{minutes % 60:02d} h"

@@ -54,16 +54,24 @@ def resolve(
     Raises:
         UsageError: if a value does not suit the data set or the hardware.
         UserError: if the processes differ.
+
+    Example:
+
+    >>> from resnet_keras.data.sources import load_digits
+    >>> recipe = Recipe("resnet20", dataset="digits", devices=1)
+    >>> resolved = resolve(recipe, load_digits()).recipe
+    >>> resolved.flip, resolved.augmentation, resolved.precision != "auto"
+    (False, 'pad', True)
     """
     recipe = resolve_for_dataset(recipe, dataset, pretrained)
     machine = hardware.choose(recipe)
     recipe = dataclasses.replace(recipe, precision=machine.precision, devices=len(machine.devices))
     if process_group.count > 1:
         values = json.dumps(recipe.to_json(), sort_keys=True).encode()
-        process_group.same_everywhere(
+        process_group.check_same(
             "the resolved recipe (precision, devices)", hashlib.sha256(values).digest()
         )
-        process_group.same_everywhere("the training images", dataset.train.fingerprint())
+        process_group.check_same("the training images", dataset.train.fingerprint())
     return ResolvedRun(recipe, dataset, pretrained, machine)
 
 
@@ -79,6 +87,12 @@ def resolve_for_dataset(
 
     Raises:
         UsageError: if a value does not suit the data set.
+
+    Example:
+
+    >>> from resnet_keras.data.sources import load_digits
+    >>> resolve_for_dataset(Recipe("resnet20", dataset="digits"), load_digits()).augmentation
+    'pad'
     """
     if recipe.flip and not dataset.flip:
         raise UsageError(

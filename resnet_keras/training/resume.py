@@ -17,7 +17,21 @@ from resnet_keras.training.progress import Progress
 
 
 def is_resuming(folder: RunFolder, resume: str) -> bool:
-    """Returns whether there is a checkpoint that the run may resume from."""
+    """Returns whether there is a checkpoint that the run may resume from.
+
+    Args:
+        folder: the run folder. It need not exist.
+        resume: `"auto"`, `"must"` or `"never"`; see `RunOptions`.
+
+    Example:
+
+    >>> folder = RunFolder("runs", "resnet20-A-seed0")
+    >>> is_resuming(folder, "auto")
+    False
+    >>> _ = checkpoint.save(folder.checkpoints, 500, {}, {})
+    >>> is_resuming(folder, "auto")
+    True
+    """
     return resume != "never" and bool(checkpoint.paths(folder.checkpoints))
 
 
@@ -39,6 +53,12 @@ def find_checkpoint(
         UserError: if the folder belongs to another recipe, if `resume` is `"must"` and there is no
             checkpoint, or if starting from scratch would delete something of value: a finished
             run, or the file to start from.
+
+    Example:
+
+    >>> folder = RunFolder("runs", "new")
+    >>> find_checkpoint(folder, Recipe("resnet20"), "auto", Progress(64_000)) is None
+    True
     """
     if resume == "never":
         _check_pretrained_file(folder, recipe)
@@ -76,6 +96,13 @@ def check_same_files(config: dict, train: Images | Files, folder: RunFolder) -> 
 
     Raises:
         UserError: if the files differ, since the batches would change.
+
+    Example:
+
+    >>> import numpy as np
+    >>> files = Files(("cat/1.jpg", "dog/1.jpg"), np.array([0, 1], np.int32))
+    >>> config = {"data": {"train_files_sha256": files.fingerprint().hex()}}
+    >>> check_same_files(config, files, RunFolder("runs", "pets"))
     """
     before = (config.get("data") or {}).get("train_files_sha256")
     now = train.fingerprint().hex() if isinstance(train, Files) else None
@@ -100,6 +127,12 @@ def completed_result(
 
     Raises:
         UserError: if the folder belongs to another recipe.
+
+    Example:
+
+    >>> folder = RunFolder("runs", "new")
+    >>> completed_result(folder, Recipe("resnet20"), Progress(64_000)) is None
+    True
     """
     if not (folder.result.exists() and folder.config.exists()):
         return None

@@ -132,6 +132,14 @@ def capture(model: keras.Model, metrics: list[keras.Metric]) -> dict[str, np.nda
 
     Returns:
         One array per variable, under a unique name.
+
+    Example:
+
+    >>> inputs = keras.Input((3,))
+    >>> model = keras.Model(inputs, keras.layers.Dense(2, name="dense")(inputs))
+    >>> model.compile("sgd", "mse")
+    >>> capture(model, model.metrics[:1])["model/0/dense/kernel"].shape
+    (3, 2)
     """
     named = _variables(model, metrics)
     return {name: np.array(keras.ops.convert_to_numpy(value)) for name, value in named.items()}
@@ -150,6 +158,17 @@ def restore(
 
     Raises:
         UserError: if names or shapes differ from those of the model.
+
+    Example:
+
+    >>> inputs = keras.Input((3,))
+    >>> model = keras.Model(inputs, keras.layers.Dense(2, name="dense")(inputs))
+    >>> model.compile("sgd", "mse")
+    >>> arrays = capture(model, model.metrics[:1])
+    >>> model.set_weights([np.ones((3, 2)), np.ones(2)])
+    >>> restore(model, model.metrics[:1], arrays, "the start")
+    >>> model.get_weights()[1].tolist()
+    [0.0, 0.0]
     """
     variables = _variables(model, metrics)
     if variables.keys() != arrays.keys():

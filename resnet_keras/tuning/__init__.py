@@ -1,1 +1,1 @@
-"""The search for a recipe, and if asked a network, on held-out training images: keras-tuner."""
+"""Hyperparameter search with keras-tuner, scored on held-out training images."""

@@ -1,10 +1,11 @@
-"""How often a trial was begun in vain: Linux answers a lack of memory by killing the process.
+"""Counts how often the process of a trial was killed.
 
-Nobody is left then to record that the trial failed, and the same command would begin it again, to
-be killed again.
+Linux handles a lack of memory by killing the process. No code can then record that the trial
+failed, and the same command would start it again, to be killed again.
 """
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from resnet_keras.errors import UserError
@@ -13,36 +14,47 @@ from resnet_keras.runs.folder import RunFolder
 from resnet_keras.training import checkpoint
 
 RECORD = "starts.json"
-# A process can be killed for many reasons; twice at the same place seldom is chance.
-MOST = 2
+# A process can be killed for many reasons, but twice at the same step is rarely a coincidence.
+MAX_ATTEMPTS = 2
 
 
-class KilledBefore(UserError):
-    """The process of this trial was killed too often without getting further."""
+class KilledTooOften(UserError):
+    """The process of a trial was killed several times without making progress."""
 
 
 @contextlib.contextmanager
-def counted(folder: Path):
-    """Notes that a trial begins, and that it ended, however that was, unless by a kill.
+def counted_attempt(trial_folder: Path) -> Iterator[None]:
+    """Counts the block as an attempt at a trial if the process is killed within it.
 
     Args:
-        folder: the trial's; it exists.
+        trial_folder: the folder of the trial; it has to exist.
 
     Raises:
-        KilledBefore: if it was begun twice from its newest checkpoint, and killed each time.
-        UserError: if the note cannot be read or written.
+        KilledTooOften: if the process was killed twice since the newest checkpoint.
+        UserError: if the record cannot be read or written.
+
+    Example:
+
+    >>> folder = Path("trial")
+    >>> folder.mkdir()
+    >>> with counted_attempt(folder):
+    ...     print((folder / "starts.json").exists())
+    True
+    >>> (folder / "starts.json").exists()
+    False
     """
-    path = folder / RECORD
-    kept = checkpoint.paths(RunFolder(folder.parent, folder.name).checkpoints)
-    newest = kept[-1].name if kept else None
-    before = read_json(path) if path.exists() else {}
-    starts = before.get("starts", 0) if before.get("checkpoint") == newest else 0
-    if starts >= MOST:
-        since = f"since the checkpoint {newest}" if kept else "before its first checkpoint"
-        raise KilledBefore(
-            f"the process was killed {starts} times {since}: too little memory, perhaps"
+    path = trial_folder / RECORD
+    checkpoints = checkpoint.paths(RunFolder(trial_folder.parent, trial_folder.name).checkpoints)
+    newest = checkpoints[-1].name if checkpoints else None
+    record = read_json(path) if path.exists() else {}
+    attempts = record.get("starts", 0) if record.get("checkpoint") == newest else 0
+    if attempts >= MAX_ATTEMPTS:
+        since = f"since the checkpoint {newest}" if newest else "before its first checkpoint"
+        raise KilledTooOften(
+            f"the process was killed {attempts} times {since}, perhaps because there is not enough "
+            "memory"
         )
-    write_json(path, {"starts": starts + 1, "checkpoint": newest})
+    write_json(path, {"starts": attempts + 1, "checkpoint": newest})
     try:
         yield
     finally:

@@ -1,62 +1,58 @@
-"""What a search leaves behind: `trials.csv`, `search.png` and the best trial's `config.json`."""
+"""The results of a search: `trials.csv`, `search.png` and the `config.json` of the best trial."""
 
 import csv
 import dataclasses
-import json
 import math
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-from keras_tuner.src import utils
+import keras_tuner
 
-from resnet_keras.files import read_json, write_json, written_whole
+from resnet_keras.files import atomic_write, read_json, write_json
 from resnet_keras.recipe import Recipe
 from resnet_keras.reporting.search_figure import draw_search
-from resnet_keras.tuning.oracles import own, part_of
+from resnet_keras.tuning.keras_tuner_private import recipe_values, schedule_fraction
 from resnet_keras.tuning.space import Range, with_values
 from resnet_keras.tuning.trial import RECORD
 
-
-def save_json(path: str, values: dict) -> str:
-    """Stands in for keras-tuner's function of that name: writes `values`, returns the text.
-
-    Raises:
-        UserError: if the file cannot be written; an older one is then left as it was.
-    """
-    text = json.dumps(values)
-    with written_whole(Path(path)) as beside:
-        beside.write_text(text, "utf-8")
-    return text
-
-
-def keep_whole() -> None:
-    """Has keras-tuner write all its files by `save_json`, in this process."""
-    utils.save_json = save_json
-
-
-STATUSES = {"COMPLETED": "done", "RUNNING": "running"}
+_STATUSES = {"COMPLETED": "done", "RUNNING": "running"}
 
 
 def write_results(
-    folder: Path, trials: list, base: Recipe, space: tuple[Range, ...], name: str
-) -> dict | None:
-    """Writes all three.
+    folder: Path,
+    trials: Iterable[keras_tuner.engine.trial.Trial],
+    base: Recipe,
+    space: tuple[Range, ...],
+    name: str,
+) -> dict[str, Any] | None:
+    """Writes the results of a search, as far as it has got.
 
     Args:
-        folder: the search's.
-        trials: keras-tuner's, in any order.
-        base: the recipe searched from.
-        space: what was searched.
-        name: the search's, for the figure's title.
+        folder: the folder of the search.
+        trials: its trials, in any order.
+        base: the recipe that the trials vary.
+        space: the search space.
+        name: the name of the search, for the title of the figure.
 
     Returns:
-        The best trial's row of `trials.csv`; `None` if none is done.
+        The best trial's row of `trials.csv`, or `None` if no trial is complete.
+
+    Raises:
+        UserError: if a file cannot be written.
+
+    Example:
+
+    >>> write_results(Path("."), [], Recipe("resnet8"), (Range("pad", choices=(0, 4)),), "search")
+    >>> Path("trials.csv").read_text()
+    'id,status,pad,part,score,steps,seconds,error\\n'
     """
     rows = [_row(folder, trial, space) for trial in sorted(trials, key=lambda t: int(t.trial_id))]
-    names = [one.name for one in space]
+    names = [entry.name for entry in space]
     columns = ["id", "status", *names, "part", "score", "steps", "seconds", "error"]
     with (
-        written_whole(folder / "trials.csv") as beside,
-        open(beside, "w", newline="", encoding="utf-8") as file,
+        atomic_write(folder / "trials.csv") as temporary,
+        open(temporary, "w", newline="", encoding="utf-8") as file,
     ):
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
@@ -66,52 +62,63 @@ def write_results(
         return None
     draw_search(folder / "trials.csv", folder / "search.png", name)
     values = {name: best[name] for name in names}
-    # The search is over: the held-out images are trained on again, as the paper did.
+    # The search is over, so the recipe trains on all images again, as in the paper.
     recipe = dataclasses.replace(with_values(base, values), validation_size=0)
-    found = {
+    search = {
         "trial": best["id"],
         "validation_error": best["score"],
         "part_of_schedule": best["part"],
         "held_out": base.validation_size,
         "values": values,
     }
-    write_json(folder / "config.json", {"recipe": recipe.to_json(), "search": found})
+    write_json(folder / "config.json", {"recipe": recipe.to_json(), "search": search})
     return best
 
 
-def best_row(rows: list[dict]) -> dict | None:
-    """Returns the row with the lowest score among those with most of their schedule.
+def best_row(rows: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Returns the row with the lowest score among those with the longest schedule.
 
-    A shortened run's score says how it compares with others as short, not with longer ones.
+    The score of a shortened run can only be compared with those of equally short runs.
+
+    Args:
+        rows: rows of `trials.csv`, with the columns `part` and `score`.
+
+    Returns:
+        The row, or `None` if no row has a score.
+
+    Example:
+
+    >>> rows = [{"id": i, "part": p, "score": s} for i, p, s in [(0, 1 / 3, 4.0), (1, 1.0, 5.0)]]
+    >>> best_row(rows)["id"]
+    1
     """
-    done = [row for row in rows if row["score"] is not None]
-    longest = max((row["part"] for row in done), default=None)
-    return min((row for row in done if row["part"] == longest), key=_score, default=None)
+    scored = [row for row in rows if row["score"] is not None]
+    longest = max((row["part"] for row in scored), default=None)
+    candidates = [row for row in scored if row["part"] == longest]
+    return min(candidates, key=lambda row: row["score"], default=None)
 
 
-def _score(row):
-    return row["score"]
-
-
-def _row(folder, trial, space):
+def _row(
+    folder: Path, trial: keras_tuner.engine.trial.Trial, space: tuple[Range, ...]
+) -> dict[str, Any]:
     path = folder / "trials" / trial.trial_id / RECORD
     record = read_json(path) if path.exists() else {}
-    values = trial.hyperparameters.values
+    chosen = trial.hyperparameters.values
     scored = trial.status == "COMPLETED" and trial.score is not None and math.isfinite(trial.score)
-    status = STATUSES.get(trial.status, "failed")
+    status = _STATUSES.get(trial.status, "failed")
     row = {
         "id": trial.trial_id,
         "status": status,
-        "part": round(part_of(values), 4),
+        "part": round(schedule_fraction(chosen), 4),
         "score": trial.score if scored else None,
         "steps": record.get("steps"),
         "seconds": record.get("seconds"),
         "error": None if status != "failed" else record.get("error") or _last_line(trial.message),
     }
-    mine = own(values)
-    return row | {one.name: mine.get(one.name) for one in space}
+    values = recipe_values(chosen)
+    return row | {entry.name: values.get(entry.name) for entry in space}
 
 
-def _last_line(message):
+def _last_line(message: str | None) -> str | None:
     lines = (message or "").strip().splitlines()
     return lines[-1] if lines else None

@@ -1,4 +1,4 @@
-"""A search: keras-tuner's loop around runs of ours."""
+"""A search: the loop of keras-tuner around the runs of this program."""
 
 import contextlib
 import dataclasses
@@ -6,34 +6,44 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grpc
 import keras_tuner
 
-from resnet_keras import signals
 from resnet_keras.errors import UserError
 from resnet_keras.files import read_json, write_json
+from resnet_keras.processes import Interrupted, interrupt_on_signal
 from resnet_keras.recipe import Recipe
 from resnet_keras.runs.folder import RunFolder
 from resnet_keras.tuning import trial, workers
-from resnet_keras.tuning.oracles import OBJECTIVE, make_oracle, own
+from resnet_keras.tuning.keras_tuner_private import (
+    ResumableTuner,
+    adapt_keras_tuner,
+    recipe_values,
+)
+from resnet_keras.tuning.oracles import OBJECTIVE, make_oracle
 from resnet_keras.tuning.preflight import check_base
-from resnet_keras.tuning.results import keep_whole, write_results
+from resnet_keras.tuning.results import write_results
 from resnet_keras.tuning.space import Range
 
 RECORD = "search.json"
 
+Log = Callable[[str], None]
+
+adapt_keras_tuner()
+
 
 @dataclass(frozen=True)
-class Plan:
-    """What a search is.
+class SearchConfig:
+    """What a search does.
 
     Attributes:
-        base: the recipe searched from; its `validation_size` images are what scores.
-        space: what is searched.
-        tuner: `hyperband`, `bayesian` or `random`.
-        trials: at most so many.
-        failures: so many failed trials in a row end it.
+        base: the recipe that the trials vary. Its `validation_size` images give the score.
+        space: the search space.
+        tuner: `"hyperband"`, `"bayesian"` or `"random"`.
+        trials: the maximum number of trials.
+        failures: the number of consecutive failed trials that ends the search.
     """
 
     base: Recipe
@@ -44,181 +54,205 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SearchResult:
     """How a search ended.
 
     Attributes:
-        folder: the search's.
-        best: the best trial's row of `trials.csv`; `None` if none is done.
-        stopped_by: the number of the signal that interrupted it; `None` if none did.
+        folder: the folder of the search.
+        best: the best trial's row of `trials.csv`; `None` if no trial is complete.
+        stopped_by: the number of the signal that interrupted the search, if one did.
     """
 
     folder: Path
-    best: dict | None = None
+    best: dict[str, Any] | None = None
     stopped_by: int | None = None
 
 
 def search(
-    plan: Plan, tuning_dir: str, name: str, data_dir: str | None, say: Callable[[str], None]
-) -> Outcome:
-    """Makes a search, or goes on with one, the trial in flight included.
+    config: SearchConfig, tuning_dir: str, name: str, data_dir: str | None, log: Log
+) -> SearchResult:
+    """Runs a search, or resumes it, including the trial that was interrupted.
 
     Args:
-        plan: what to search.
-        tuning_dir: the folder of searches.
-        name: the search's folder in it.
-        data_dir: where the data set is.
-        say: told what happens, a line each.
+        config: what to search.
+        tuning_dir: the folder that holds searches.
+        name: the name of the folder of this search.
+        data_dir: the folder of the data set; `None` searches the usual places.
+        log: is called with each line that describes the progress.
 
     Raises:
-        UsageError: if the recipe searched from does not suit data set or machine.
-        UserError: if too many trials failed in a row, another process searches in the folder, it
-            belongs to another search, a worker's chief is gone, or something outside is wrong;
-            the trial in flight goes on when the search does.
+        UsageError: if the base recipe does not suit the data set or the hardware.
+        UserError: if too many consecutive trials failed, if the folder is in use or belongs to
+            another search, if a worker cannot reach its chief, or if there is a problem that is
+            not due to a trial. The same search resumes the trial in progress.
+
+    Example:
+
+    >>> base = Recipe("resnet8", dataset="digits", steps=100, drops=(), validation_size=300)
+    >>> config = SearchConfig(base, (Range("pad", choices=(0, 4)),), "random", trials=2)
+    >>> search(config, "tuning", "pad", data_dir=None, log=print).best["pad"]  # doctest: +SKIP
+    0
     """
     if not workers.is_chief():
-        check_base(plan.base, data_dir)
+        check_base(config.base, data_dir)
     folder = RunFolder(tuning_dir, name)
-    # A worker's chief has the lock; each trial's own folder is locked in any case.
+    # The chief of a worker holds the lock. Each trial has a lock of its own in any case.
     lock = contextlib.nullcontext() if workers.is_worker() else folder.locked()
     with lock:
         if not workers.is_worker():
-            _take_up(folder.path, plan)
+            _record_config(folder.path, config)
         loop = None
         try:
-            with signals.raised():
-                loop = _loop(plan, folder.path, data_dir, say)
+            with interrupt_on_signal():
+                loop = _make_loop(config, folder.path, data_dir, log)
                 loop.save()
                 with contextlib.redirect_stdout(sys.stderr):
                     loop.search(verbose=0)
-        except signals.Interrupted as interruption:
-            say(f"{interruption.number.name}: stopped. The same command goes on from there")
+        except Interrupted as interruption:
+            log(f"{interruption.number.name}: stopped. The same command resumes the search")
             if loop is not None:
                 loop.publish()
-            return Outcome(folder.path, stopped_by=int(interruption.number))
-        except _Outside as fault:
-            # On a full disk the results cannot be written either: the fault itself is the news.
+            return SearchResult(folder.path, stopped_by=int(interruption.number))
+        except _NotDueToTrial as error:
+            # If the disk is full, the results cannot be written either. Report the first error.
             with contextlib.suppress(UserError):
-                loop.publish()
-            raise fault.__cause__ from None
+                if loop is not None:
+                    loop.publish()
+            raise error.user_error from None
         except grpc.RpcError as error:
-            raise UserError(f"the chief does not answer: {error.details()}") from error
+            raise UserError(f"cannot reach the chief process: {error.details()}") from error
         best = loop.publish()
         if not workers.is_worker() and loop.oracle.too_many_failed:
             raise UserError(
-                f"{plan.failures} trials in a row failed, so the search ends; "
-                f"{folder.path / 'trials.csv'} says why. Narrow the space (--space), or let more "
-                "fail (--max-failed)"
+                f"the search ended because {config.failures} consecutive trials failed, for the "
+                f"reasons in {folder.path / 'trials.csv'}. Narrow the search space (--space), or "
+                "allow more failures (--max-failed)"
             )
-        return Outcome(folder.path, best)
+        return SearchResult(folder.path, best)
 
 
-def _loop(plan, folder, data_dir, say):
-    oracle = make_oracle(plan.tuner, plan.space, plan.trials, plan.base.seed, plan.failures)
-    # keras-tuner prints what it reloads.
+def _make_loop(config: SearchConfig, folder: Path, data_dir: str | None, log: Log) -> "_SearchLoop":
+    # keras-tuner prints what it reloads to standard output, where only the result belongs.
     with contextlib.redirect_stdout(sys.stderr):
-        return _Loop(plan, folder, data_dir, say, oracle)
+        return _SearchLoop(config, folder, data_dir, log)
 
 
-# A failed trial is part of the search and said in a line: no traceback.
-keras_tuner.src.config.DEBUG = False
-keep_whole()
+class _NotDueToTrial(keras_tuner.errors.FatalError):
+    """Carries an error that ends the search. keras-tuner catches all but fatal errors.
+
+    Args:
+        user_error: the error.
+    """
+
+    def __init__(self, user_error: UserError) -> None:
+        super().__init__(str(user_error))
+        self.user_error = user_error
 
 
-class _Outside(keras_tuner.errors.FatalError):
-    """Caused by an error that is no trial's; keras-tuner lets nothing else through."""
+class _SearchLoop(ResumableTuner):
+    """Runs the trials that the oracle asks for.
 
+    Args:
+        config: what to search.
+        folder: the folder of the search.
+        data_dir: the folder of the data set.
+        log: is called with each line that describes the progress.
+    """
 
-class _Loop(keras_tuner.engine.base_tuner.BaseTuner):
-    def __init__(self, plan, folder, data_dir, say, oracle):
-        self.plan, self.folder, self.data_dir, self.say = plan, folder, data_dir, say
-        super().__init__(oracle, directory=str(folder), project_name="keras_tuner")
+    def __init__(self, config: SearchConfig, folder: Path, data_dir: str | None, log: Log) -> None:
+        self.config, self.folder, self.data_dir, self.log = config, folder, data_dir, log
+        oracle = make_oracle(
+            config.tuner, config.space, config.trials, config.base.seed, config.failures
+        )
+        super().__init__(oracle, folder)
         if not workers.is_worker():
             self.oracle.after_end = self.publish
 
-    def on_search_begin(self):
-        """Compares a worker's search with its chief's, which has begun when it answers."""
+    def on_search_begin(self) -> None:
+        """Compares a worker's search with that of its chief. Called by keras-tuner."""
         if workers.is_worker():
+            # Waits until the chief answers; it has recorded its search by then.
             self.oracle.get_space()
-            _compare(self.folder, self.plan)
+            _check_same_search(self.folder, self.config)
 
-    def run_trial(self, trial_, *args, **kwargs):
-        """Runs one; keras-tuner calls it."""
+    def run_trial(
+        self, trial_: keras_tuner.engine.trial.Trial, *args: Any, **kwargs: Any
+    ) -> dict[str, float]:
+        """Runs a trial and returns its score. Called by keras-tuner."""
         values = trial_.hyperparameters.values
-        spelled = ", ".join(f"{name} {_short(value)}" for name, value in own(values).items())
-        self.say(f"trial {trial_.trial_id}: {spelled}")
-        place = self.folder / "trials" / trial_.trial_id
+        text = ", ".join(f"{name} {_text(value)}" for name, value in recipe_values(values).items())
+        self.log(f"trial {trial_.trial_id}: {text}")
+        trial_folder = self.folder / "trials" / trial_.trial_id
         try:
             if workers.is_worker():
-                workers.wait_for(place, self.say)
-            score = trial.run_trial(self.plan.base, values, place, self.data_dir)
+                workers.wait_until_unlocked(trial_folder, self.log)
+            score = trial.run_trial(self.config.base, values, trial_folder, self.data_dir)
         except trial.TrialFailed as failure:
             raise keras_tuner.errors.FailedTrialError(str(failure)) from failure
         except UserError as error:
-            raise _Outside(str(error)) from error
-        self.say(f"trial {trial_.trial_id}: {score:.2f} % of the held-out images wrong")
+            raise _NotDueToTrial(error) from error
+        self.log(f"trial {trial_.trial_id}: error {score:.2f} % on the held-out images")
         return {OBJECTIVE.name: score}
 
-    def on_trial_end(self, trial_):
-        """Says it; the oracle notes it and has the results written."""
+    def on_trial_end(self, trial_: keras_tuner.engine.trial.Trial) -> None:
+        """Reports a failure; the oracle records the end. Called by keras-tuner."""
         if trial_.message:
-            self.say(f"trial {trial_.trial_id} failed: {trial_.message.splitlines()[-1]}")
+            self.log(f"trial {trial_.trial_id} failed: {trial_.message.splitlines()[-1]}")
         super().on_trial_end(trial_)
 
-    def _get_tuner_fname(self):
-        # keras-tuner goes on with a search if this file is there, and names it after
-        # KERASTUNER_TUNER_ID: under another one it would begin anew, over what is there. A worker
-        # has no state; its file shall not stand for the chief's.
-        name = f"worker-{self.tuner_id}" if workers.is_worker() else "tuner0"
-        return str(Path(self.project_dir) / f"{name}.json")
-
-    def publish(self):
-        """Writes the results; a worker leaves that to its chief. Returns the best row."""
+    def publish(self) -> dict[str, Any] | None:
+        """Writes the results and returns the best row. A worker leaves this to its chief."""
         if workers.is_worker():
             return None
         trials = list(self.oracle.trials.values())
-        return write_results(self.folder, trials, self.plan.base, self.plan.space, self.folder.name)
-
-
-def _take_up(folder, plan):
-    """Writes down what the search is, or compares it with what the folder was started with."""
-    path = folder / RECORD
-    if path.exists():
-        _compare(folder, plan)
-        return
-    mine = {
-        "recipe": plan.base.to_json(),
-        "tuner": plan.tuner,
-        "space": [dataclasses.asdict(one) for one in plan.space],
-    }
-    write_json(path, mine)
-
-
-def _compare(folder, plan):
-    """Compares the search with the one the folder was started with. More trials are welcome."""
-    theirs = read_json(folder / RECORD)
-    differences = plan.base.differences(Recipe.from_json(theirs.get("recipe")))
-    if theirs.get("tuner") != plan.tuner:
-        differences.append(f"tuner: {plan.tuner} here, {theirs.get('tuner')} there")
-    before = {one["name"]: _entry(one) for one in theirs.get("space", [])}
-    now = {one.name: _entry(dataclasses.asdict(one)) for one in plan.space}
-    for name in sorted(before.keys() | now.keys()):
-        if before.get(name) != now.get(name):
-            differences.append(f"space of {name}: {now.get(name)} here, {before.get(name)} there")
-    if differences:
-        raise UserError(
-            f"{folder} was started with other values ({'; '.join(differences)}). Give those, or "
-            "choose another --name"
+        return write_results(
+            self.folder, trials, self.config.base, self.config.space, self.folder.name
         )
 
 
-def _entry(one):
+def _record_config(folder: Path, config: SearchConfig) -> None:
+    """Writes `search.json`, or compares it with the search if it exists."""
+    path = folder / RECORD
+    if path.exists():
+        _check_same_search(folder, config)
+        return
+    record = {
+        "recipe": config.base.to_json(),
+        "tuner": config.tuner,
+        "space": [dataclasses.asdict(entry) for entry in config.space],
+    }
+    write_json(path, record)
+
+
+def _check_same_search(folder: Path, config: SearchConfig) -> None:
+    """Checks that a folder belongs to a search. The number of trials may differ.
+
+    Raises:
+        UserError: if it belongs to another search. The message names each difference.
+    """
+    record = read_json(folder / RECORD)
+    differences = config.base.differences(Recipe.from_json(record.get("recipe")))
+    if record.get("tuner") != config.tuner:
+        differences.append(f"tuner: {config.tuner} here, {record.get('tuner')} there")
+    there = {entry["name"]: _entry(entry) for entry in record.get("space", [])}
+    here = {entry.name: _entry(dataclasses.asdict(entry)) for entry in config.space}
+    for name in sorted(there.keys() | here.keys()):
+        if there.get(name) != here.get(name):
+            differences.append(f"space of {name}: {here.get(name)} here, {there.get(name)} there")
+    if differences:
+        raise UserError(
+            f"{folder} was started with other values ({'; '.join(differences)}). Use those "
+            "values, or choose another --name"
+        )
+
+
+def _entry(fields: dict[str, Any]) -> dict[str, Any]:
     return {
         key: list(value) if isinstance(value, tuple) else value
-        for key, value in one.items()
+        for key, value in fields.items()
         if key != "name" and value not in (None, (), [])
     }
 
 
-def _short(value):
+def _text(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)

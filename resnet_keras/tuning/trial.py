@@ -1,92 +1,116 @@
-"""One trial: a run of ours, in a folder of its own, that ends with its score."""
+"""A trial of a search: a run in its own folder that ends with a score."""
 
 import time
 from pathlib import Path
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from resnet_keras.errors import UsageError, UserError
-from resnet_keras.evaluation.measure import RuinedNetwork
+from resnet_keras.evaluation.measure import NonFinitePredictions
 from resnet_keras.files import make_folder, read_json, write_json
+from resnet_keras.processes import Interrupted
 from resnet_keras.recipe import Recipe
-from resnet_keras.runs.folder import RunOptions
-from resnet_keras.signals import Interrupted
+from resnet_keras.runs.folder import RESULT, RunOptions
 from resnet_keras.training import job
 from resnet_keras.training.callbacks import NonFiniteLoss
-from resnet_keras.tuning.attempts import KilledBefore, counted
-from resnet_keras.tuning.oracles import own, part_of
+from resnet_keras.tuning.attempts import KilledTooOften, counted_attempt
+from resnet_keras.tuning.keras_tuner_private import recipe_values, schedule_fraction
 from resnet_keras.tuning.space import with_values
 
 RECORD = "trial.json"
-# TensorFlow has one class of error for a full memory and a full disk.
+# TensorFlow raises the same class of error when memory is exhausted and when a disk is full.
 _DISK_FULL = "No space left"
 
 
 class TrialFailed(Exception):
-    """This trial has no score; the search goes on."""
+    """A trial failed because of its values and has no score. The search continues."""
 
 
-def trial_recipe(base: Recipe, values: dict) -> Recipe:
-    """Returns what a trial runs: the values over the base, its part of the schedule.
-
-    Raises:
-        UsageError: for values that do not go together.
-    """
-    recipe, part = with_values(base, own(values)), part_of(values)
-    return recipe if part == 1 else recipe.scaled(part)
-
-
-def run_trial(base: Recipe, values: dict, folder: Path, data_dir: str | None) -> float:
-    """Runs a trial, or goes on with it, and writes its `trial.json`.
+def trial_recipe(base: Recipe, values: dict[str, Any]) -> Recipe:
+    """Returns the recipe of a trial.
 
     Args:
-        base: the recipe searched from.
-        values: the trial's, from the oracle.
-        folder: the trial's.
-        data_dir: where the data set is.
-
-    Returns:
-        The error on the held-out training images, in percent.
+        base: the recipe that the trials vary.
+        values: the values that the oracle chose, with its own values for the schedule.
 
     Raises:
-        TrialFailed: for values that do not go together, an infinite loss, no memory, or two kills
-            at the same place: the values' own fault, which is there the next time too.
-        UserError: for all else, such as missing data, a full disk or a folder in use. The trial
-            can go on.
-        Interrupted: if a signal stopped it; called again it goes on.
+        UsageError: if the values contradict each other.
+
+    Example:
+
+    >>> recipe = trial_recipe(Recipe("resnet8"), {"momentum": 0.5, "tuner/epochs": 1})
+    >>> recipe.momentum, recipe.steps
+    (0.5, 7111)
     """
-    # What earlier trials left in Keras would add up.
+    recipe, fraction = with_values(base, recipe_values(values)), schedule_fraction(values)
+    return recipe if fraction == 1 else recipe.scaled(fraction)
+
+
+def run_trial(
+    base: Recipe, values: dict[str, Any], trial_folder: Path, data_dir: str | None
+) -> float:
+    """Runs a trial, or resumes it, and writes its `trial.json`.
+
+    Args:
+        base: the recipe that the trials vary.
+        values: the values that the oracle chose.
+        trial_folder: the run folder of the trial.
+        data_dir: the folder of the data set; `None` searches the usual places.
+
+    Returns:
+        The error on the held-out training images in percent.
+
+    Raises:
+        TrialFailed: if the values cause the failure, so that another attempt would fail as well:
+            they contradict each other, the loss is not finite, there is not enough memory, or the
+            process was killed twice at the same step.
+        UserError: for any other problem, such as missing data, a full disk, or a folder that is in
+            use. The trial can be resumed.
+        Interrupted: if a signal stopped the trial. It can be resumed.
+
+    Example:
+
+    >>> run_trial(Recipe("resnet8"), {"batch_size": 0}, Path("trials/0"), data_dir=None)
+    Traceback (most recent call last):
+        ...
+    resnet_keras.tuning.trial.TrialFailed: batch_size must be at least 1. Received: 0
+    """
+    # Otherwise the state that each trial leaves behind in Keras would add up.
     keras.backend.clear_session()
-    # Nor does it help to hear that every trial traces its own network.
+    # Each trial traces its own network, and TensorFlow would warn about the retracing.
     tf.get_logger().setLevel("ERROR")
-    make_folder(folder)
-    began = time.monotonic()
-    record = {"steps": None, "seconds": None, "error": None}
+    make_folder(trial_folder)
+    started = time.monotonic()
+    record: dict[str, Any] = {"steps": None, "seconds": None, "error": None}
     try:
         recipe = trial_recipe(base, values)
         record["steps"] = recipe.steps
-        places = RunOptions(data_dir=data_dir, runs_dir=str(folder.parent), name=folder.name)
-        with counted(folder):
-            result = job.run(recipe, places, held_out=True)
+        options = RunOptions(
+            data_dir=data_dir, runs_dir=str(trial_folder.parent), name=trial_folder.name
+        )
+        with counted_attempt(trial_folder):
+            result = job.run(recipe, options, held_out=True)
     except (UserError, OSError, tf.errors.ResourceExhaustedError, MemoryError) as error:
-        if not _own_fault(error):
+        if not _is_caused_by_values(error):
             if isinstance(error, UserError):
                 raise
-            raise UserError(f"{folder}: {error}") from error
+            raise UserError(f"{trial_folder}: {error}") from error
         record["error"] = " ".join(str(error).split())[:500] or type(error).__name__
-        record["seconds"] = round(time.monotonic() - began, 1)
-        write_json(folder / RECORD, record)
+        record["seconds"] = round(time.monotonic() - started, 1)
+        write_json(trial_folder / RECORD, record)
         raise TrialFailed(record["error"]) from error
     if result.stopped_by:
         raise Interrupted(result.stopped_by)
-    record["seconds"] = read_json(result.run / "result.json")["seconds"]
-    write_json(folder / RECORD, record)
+    record["seconds"] = read_json(result.run / RESULT)["seconds"]
+    write_json(trial_folder / RECORD, record)
+    assert result.validation_error is not None
     return result.validation_error
 
 
-def _own_fault(error):
+def _is_caused_by_values(error: Exception) -> bool:
     if isinstance(error, UserError):
-        # The data set and the machine suit the recipe searched from: see `beforehand`.
-        return isinstance(error, UsageError | NonFiniteLoss | RuinedNetwork | KilledBefore)
+        # A usage error cannot concern the data set or the hardware: see `preflight`.
+        return isinstance(error, UsageError | NonFiniteLoss | NonFinitePredictions | KilledTooOften)
     return not isinstance(error, OSError) and _DISK_FULL not in str(error)

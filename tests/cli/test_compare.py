@@ -1,4 +1,4 @@
-"""The `compare` and `report` commands."""
+"""The commands `compare` and `report`."""
 
 import argparse
 
@@ -15,7 +15,7 @@ def run(command, *flags):
     return command.run(parser.parse_args([str(flag) for flag in flags]))
 
 
-def test_any_runs_in_one_figure_and_table(tmp_path, capsys):
+def test_runs_appear_in_one_figure_and_one_table(tmp_path, capsys):
     paths = [make_run(tmp_path / "a", scale=0.1), make_run(tmp_path / "b", scale=1)]
     assert run(compare, *paths, "--out", tmp_path / "out" / "x.png") == 0
     out = capsys.readouterr().out
@@ -25,24 +25,27 @@ def test_any_runs_in_one_figure_and_table(tmp_path, capsys):
     assert names == {"x.png", "x.csv", "x.md", "x.tex"}
 
 
-def test_a_run_given_twice_and_a_copy_of_it_are_one_seed(tmp_path, capsys, monkeypatch):
+def test_a_repeated_run_and_its_copy_count_as_one_seed(tmp_path, capsys, monkeypatch):
     path = make_run(tmp_path)
     copy = make_run(tmp_path, name="copy")
     monkeypatch.chdir(tmp_path)
     assert run(compare, path, path.name, copy, "--out", tmp_path / "x.png") == 0
     captured = capsys.readouterr()
     assert "(1)" in captured.out
-    assert captured.err.startswith("left out: ") and "copy, another run of its" in captured.err
+    assert (
+        captured.err.startswith("left out: ")
+        and "copy, which repeats another run's recipe and seed" in captured.err
+    )
 
 
-def test_what_is_no_run(tmp_path):
-    with pytest.raises(UserError, match="no folder of a run"):
+def test_wrong_arguments_of_compare(tmp_path):
+    with pytest.raises(UserError, match="not a run folder"):
         run(compare, tmp_path, "--out", tmp_path / "x.png")
-    with pytest.raises(UsageError, match=r"\.png and \.svg"):
+    with pytest.raises(UsageError, match=r"a \.png or \.svg file"):
         run(compare, make_run(tmp_path), "--out", tmp_path / "x.doc")
 
 
-def test_report_of_a_folder(tmp_path, capsys):
+def test_report_draws_readable_runs_and_names_the_others(tmp_path, capsys):
     make_run(tmp_path / "results" / "runs", "plain20")
     broken = make_run(tmp_path / "results" / "runs", "resnet20")
     (broken / "metrics.csv").write_text("")
@@ -53,6 +56,6 @@ def test_report_of_a_folder(tmp_path, capsys):
     assert "is empty" in (tmp_path / "results" / "report.html").read_text()
 
 
-def test_report_of_nothing(tmp_path):
+def test_report_without_runs(tmp_path):
     with pytest.raises(UserError, match="reproduce plain-vs-residual"):
         run(report, "--results-dir", tmp_path)

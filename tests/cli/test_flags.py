@@ -1,4 +1,4 @@
-"""Flags made from the recipe's fields: whatever is typed, a recipe or one clear line."""
+"""The flags of the recipe's fields: every command line gives a recipe or an error of one line."""
 
 import argparse
 import contextlib
@@ -18,32 +18,32 @@ from resnet_keras.recipe import Recipe, value_type
 FIELDS = dataclasses.fields(Recipe)
 
 
-def parser_of():
+def recipe_parser():
     parser = argparse.ArgumentParser(prog="train", allow_abbrev=False)
     add_recipe_flags(parser)
     return parser
 
 
-def recipe_of(*argv):
-    return recipe_from(parser_of().parse_args(argv))
+def parse_recipe(*argv):
+    return recipe_from(recipe_parser().parse_args(argv))
 
 
 def test_every_field_has_a_flag():
-    text = parser_of().format_help()
+    text = recipe_parser().format_help()
     for spec in FIELDS:
         assert f"--{spec.name.replace('_', '-')}" in text
     assert "--no-nesterov" in text and "--no-flip" in text
     assert "32000,48000" in text
 
 
-def test_nothing_but_the_network_is_the_paper():
-    assert recipe_of("--arch", "resnet32") == Recipe("resnet32")
-    assert recipe_of("--arch", "resnet110") == recipes.make("paper", "resnet110")
-    assert recipe_of("--arch", "resnet8", "--recipe", "demo") == recipes.make("demo", "resnet8")
+def test_the_defaults_are_those_of_the_paper():
+    assert parse_recipe("--arch", "resnet32") == Recipe("resnet32")
+    assert parse_recipe("--arch", "resnet110") == recipes.make("paper", "resnet110")
+    assert parse_recipe("--arch", "resnet8", "--recipe", "demo") == recipes.make("demo", "resnet8")
 
 
-def test_given_values_go_over_the_recipe():
-    recipe = recipe_of(
+def test_flags_override_the_recipe():
+    recipe = parse_recipe(
         *[
             "--arch",
             "resnet20",
@@ -73,36 +73,38 @@ def test_given_values_go_over_the_recipe():
     )  # fmt: skip
 
 
-def test_a_flag_that_repeats_the_default_counts_as_given():
-    assert recipe_of(*["--recipe", "demo", "--arch", "resnet8", "--steps", "64000"]).steps == 64_000
+def test_a_flag_with_the_default_value_overrides_the_recipe():
+    assert parse_recipe("--recipe", "demo", "--arch", "resnet8", "--steps", "64000").steps == 64_000
 
 
 @pytest.mark.parametrize("text", ["", ",", " "])
-def test_no_drops(text):
-    assert recipe_of("--arch", "resnet20", "--drops", text).drops == ()
+def test_an_empty_list_of_drops(text):
+    assert parse_recipe("--arch", "resnet20", "--drops", text).drops == ()
 
 
 def test_steps_scale():
-    recipe = recipe_of("--arch", "resnet110", "--steps-scale", "0.1")
+    recipe = parse_recipe("--arch", "resnet110", "--steps-scale", "0.1")
     assert recipe == Recipe("resnet110", warmup_steps=400).scaled(0.1)
 
 
 def test_config(tmp_path):
     path = tmp_path / "config.json"
-    made = Recipe("resnet56", option="B", seed=4, steps=100, drops=(10,))
-    write_json(path, {"recipe": made.to_json(), "device": "CPU"})
-    assert recipe_of("--config", str(path)) == made
-    assert recipe_of("--config", str(path), "--seed", "5") == dataclasses.replace(made, seed=5)
-    # Another network takes its own default, not the option of the file.
-    assert recipe_of("--config", str(path), "--arch", "plain20") == dataclasses.replace(
-        made, arch="plain20", option=None
+    original = Recipe("resnet56", option="B", seed=4, steps=100, drops=(10,))
+    write_json(path, {"recipe": original.to_json(), "device": "CPU"})
+    assert parse_recipe("--config", str(path)) == original
+    assert parse_recipe("--config", str(path), "--seed", "5") == dataclasses.replace(
+        original, seed=5
     )
-    assert recipe_of("--config", str(path), "--arch", "resnet20", "--option", "C").option == "C"
+    # Another network gets its own default option, not the one in the file.
+    assert parse_recipe("--config", str(path), "--arch", "plain20") == dataclasses.replace(
+        original, arch="plain20", option=None
+    )
+    assert parse_recipe("--config", str(path), "--arch", "resnet20", "--option", "C").option == "C"
 
 
 def test_config_that_cannot_be_read(tmp_path):
     with pytest.raises(UserError, match="none"):
-        recipe_of("--config", str(tmp_path / "none"))
+        parse_recipe("--config", str(tmp_path / "none"))
 
 
 @pytest.mark.parametrize(
@@ -116,18 +118,21 @@ def test_config_that_cannot_be_read(tmp_path):
         ("--arch resnet20 --option B --projection avg", ["known: average"]),
         ("--arch plain20 --option A", ["no shortcuts"]),
         ("--arch resnet20 --projection average", ["option A"]),
-        ("--arch resnet20 --steps 0", ["steps", "from 1", "0"]),
+        ("--arch resnet20 --steps 0", ["steps", "at least 1", "0"]),
         ("--arch resnet20 --learning-rate nan", ["learning_rate", "nan"]),
         ("--arch resnet20 --steps-scale 0", ["scale"]),
         ("--arch resnet20 --steps-scale nan", ["scale"]),
         ("--arch resnet20 --drops 5,4", ["drops", "5,4"]),
+        ("--arch resnet20 --peak-at 0.5", ["peak_at has no effect", "schedule one_cycle"]),
+        ("--arch resnet20 --recipe fast --drops 5", ["drops has no effect", "schedule drops"]),
+        ("--arch resnet20 --warmup-rate 0.1", ["warmup_rate has no effect", "warmup_steps"]),
         ("--steps 5", ["--arch is missing"]),
         ("", ["--arch is missing"]),
     ],
 )
-def test_refused(argv, words):
+def test_wrong_values(argv, words):
     with pytest.raises(UsageError) as caught:
-        recipe_of(*argv.split())
+        parse_recipe(*argv.split())
     assert all(word in str(caught.value) for word in words), str(caught.value)
 
 
@@ -135,9 +140,9 @@ def test_refused(argv, words):
     "argv", ["--steps many", "--drops a,b", "--learning-rate", "--colour red", "--step 5",
              "--steps 1.5", "--drops 1.5", "positional"],
 )  # fmt: skip
-def test_refused_by_argparse(argv, capsys):
+def test_errors_of_argparse(argv, capsys):
     with pytest.raises(SystemExit) as caught:
-        recipe_of("--arch", "resnet20", *argv.split())
+        parse_recipe("--arch", "resnet20", *argv.split())
     assert caught.value.code == 2
     assert "Traceback" not in capsys.readouterr().err
 
@@ -180,10 +185,10 @@ def command_lines(draw):
 def test_any_command_line_is_a_recipe_or_a_usage_error(argv):
     with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
         try:
-            recipe = recipe_of(*argv)
+            recipe = parse_recipe(*argv)
         except UserError as error:
             assert str(error).strip()
-            # Only the one file that a flag can name may be missing.
+            # `--train-from` is the only flag that can name a missing file.
             assert isinstance(error, UsageError) or "--train-from" in str(error)
             return
         except SystemExit as stop:
@@ -193,20 +198,46 @@ def test_any_command_line_is_a_recipe_or_a_usage_error(argv):
     assert "/" not in recipe.run_name
 
 
-def test_scale_lr_fits_the_schedule_to_the_batch():
-    recipe = recipe_of("--arch", "resnet20", "--batch-size", "512", "--scale-lr")
+def test_scale_lr_adapts_the_schedule_to_the_batch_size():
+    recipe = parse_recipe("--arch", "resnet20", "--batch-size", "512", "--scale-lr")
     assert recipe == recipes.for_batch(Recipe("resnet20"), 512)
-    shortened = recipe_of(
+    shortened = parse_recipe(
         *("--arch", "resnet20", "--batch-size", "512", "--scale-lr", "--steps-scale", "0.1")
     )
     assert shortened.steps == 1_600 and shortened.learning_rate == pytest.approx(0.4)
-    with pytest.raises(UsageError, match="give --batch-size too"):
-        recipe_of("--arch", "resnet20", "--scale-lr")
+    with pytest.raises(UsageError, match="also give --batch-size"):
+        parse_recipe("--arch", "resnet20", "--scale-lr")
 
 
-def test_config_and_recipe_are_two_words_for_one_thing(tmp_path):
+def test_config_and_recipe_exclude_each_other(tmp_path):
     write_json(tmp_path / "config.json", {"recipe": Recipe("resnet8").to_json()})
     file = str(tmp_path / "config.json")
-    assert recipe_of("--config", file) == Recipe("resnet8")
+    assert parse_recipe("--config", file) == Recipe("resnet8")
     with pytest.raises(UsageError, match="--config and --recipe"):
-        recipe_of("--config", file, "--recipe", "paper")
+        parse_recipe("--config", file, "--recipe", "paper")
+
+
+def test_flags_must_have_an_effect_but_values_from_a_file_need_not(tmp_path):
+    file = str(tmp_path / "config.json")
+    original = recipes.make("fast", "resnet20", peak_at=0.4)
+    write_json(tmp_path / "config.json", {"recipe": original.to_json()})
+    switched = parse_recipe("--config", file, "--schedule", "drops", "--drops", "5")
+    assert (switched.drops, switched.peak_at) == ((5,), 0.4)
+    with pytest.raises(UsageError, match="peak_at has no effect"):
+        parse_recipe("--config", file, "--schedule", "drops", "--peak-at", "0.4")
+    with pytest.raises(UsageError, match="warmup_steps has no effect"):
+        parse_recipe("--config", file, "--warmup-steps", "5")
+    original = Recipe("resnet110", warmup_steps=400, warmup_shape="linear", drop_factor=0.2)
+    write_json(tmp_path / "config.json", {"recipe": original.to_json()})
+    assert parse_recipe("--config", file, "--schedule", "one_cycle").drops == ()
+
+
+def test_values_from_a_pretrained_network_need_not_have_an_effect(tmp_path, monkeypatch):
+    from resnet_keras.cli import flags
+
+    network = {"arch": "resnet20", "option": "A", "projection": "conv_bn"}
+    monkeypatch.setattr(flags, "_network_of", lambda path, arch: network)
+    argv = ("--recipe", "demo", "--train-from", "a.keras")
+    assert parse_recipe(*argv).arch == "resnet20"
+    with pytest.raises(UsageError, match="projection has no effect"):
+        parse_recipe(*argv, "--projection", "conv_bn")

@@ -13,11 +13,6 @@ MEAN = np.array([0.485, 0.456, 0.406])
 STD = np.array([0.229, 0.224, 0.225])
 
 
-@pytest.fixture(autouse=True)
-def registered(monkeypatch):
-    monkeypatch.setitem(main.COMMANDS, "import", "import_")
-
-
 @pytest.fixture
 def cifar_file(tmp_path):
     np.savez(tmp_path / "resnet8.npz", **cifar_weights())
@@ -28,7 +23,7 @@ def run(*words):
     return main.main(["import", *map(str, words)])
 
 
-def refused(capsys, *words):
+def run_rejected(capsys, *words):
     status = run(*words)
     out, err = capsys.readouterr()
     assert status in (1, 2) and not out and err.count("\n") == 1, err
@@ -41,46 +36,46 @@ def description(path):
     return read_description(path)
 
 
-def test_what_it_writes_answers_as_the_repository_does(cifar_file, tmp_path, capsys):
+def test_an_imported_network_predicts_as_in_its_repository(cifar_file, tmp_path, capsys):
     from resnet_keras.evaluation.predictors import open_predictor
 
     out = tmp_path / "out.keras"
     assert run(cifar_file, "--arch", "resnet8", "--out", out) == 0
     printed = capsys.readouterr()
     assert printed.out == f"{out}\n"
-    assert "resnet8-A, 10 classes, from the cifar layout" in printed.err
+    assert "resnet8-A, 10 classes, weights of cifar" in printed.err
     assert "(0.485, 0.456, 0.406)" in printed.err
     images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3)).astype(np.uint8)
     predictor = open_predictor(out)
     logits = cifar_forward(
         cifar_weights(), np.float32((images / 255 - MEAN) / STD).transpose(0, 3, 1, 2)
     )
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    expected = powers / powers.sum(axis=1, keepdims=True)
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    expected = exponentials / exponentials.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(predictor.probabilities(images), expected, atol=1e-4)
-    made = predictor.description
-    assert made.name == "resnet8-A" and made.dataset is None
-    assert made.preprocessing.class_names[0] == "airplane"
-    assert made.card["parameters"] == 75_290
-    assert made.card["imported_from"] == {"file": "resnet8.npz", "layout": "cifar"}
-    json.dumps(made.card)
+    imported = predictor.description
+    assert imported.name == "resnet8-A" and imported.dataset is None
+    assert imported.preprocessing.class_names[0] == "airplane"
+    assert imported.card["parameters"] == 75_290
+    assert imported.card["imported_from"] == {"file": "resnet8.npz", "layout": "cifar"}
+    json.dumps(imported.card)
 
 
-def test_names_mean_and_deviation_can_be_given(cifar_file, tmp_path, monkeypatch):
+def test_class_names_mean_and_standard_deviation_can_be_given(cifar_file, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     classes = tmp_path / "classes.txt"
     names = [f"名 {number}" for number in range(10)]
     classes.write_text("\n".join(names) + "\n\n", "utf-8")
     flags = ("--classes-file", classes, "--mean", "0.1", "0.2", "0.3", "--std", "1", "1", "1")
     assert run(cifar_file, "--arch", "resnet8", "--option", "A", *flags) == 0
-    made = description(tmp_path / "resnet8-A.keras").preprocessing
-    assert made.class_names == tuple(names)
-    np.testing.assert_array_equal(made.mean, np.float32([0.1, 0.2, 0.3]))
-    assert made.std == (1, 1, 1)
+    imported = description(tmp_path / "resnet8-A.keras").preprocessing
+    assert imported.class_names == tuple(names)
+    np.testing.assert_array_equal(imported.mean, np.float32([0.1, 0.2, 0.3]))
+    assert imported.std == (1, 1, 1)
 
 
 @pytest.mark.slow
-def test_an_import_is_exported_and_served(tmp_path):
+def test_an_imported_network_can_be_exported_and_served(tmp_path):
     import tensorflow as tf
 
     from resnet_keras.export.saved_model import export_file
@@ -89,20 +84,20 @@ def test_an_import_is_exported_and_served(tmp_path):
     np.savez(tmp_path / "w.npz", **torchvision_weights((2, 2, 2, 2), False, classes=6))
     out = tmp_path / "w.keras"
     assert run(tmp_path / "w.npz", "--arch", "resnet18", "--out", out) == 0
-    model, made = load_keras_file(out)
-    assert made.name == "resnet18-B" and made.preprocessing.shorter_side == 256
-    assert made.preprocessing.class_names == tuple("012345")
+    model, imported = load_keras_file(out)
+    assert imported.name == "resnet18-B" and imported.preprocessing.shorter_side == 256
+    assert imported.preprocessing.class_names == tuple("012345")
     served = tf.saved_model.load(str(export_file(out, tmp_path / "saved"))).signatures
     photo = np.random.default_rng(0).integers(0, 256, (64, 80, 3)).astype(np.uint8)
     encoded = tf.io.encode_png(photo)
-    answer = served["classify_bytes"](image_bytes=encoded[tf.newaxis])["probabilities"]
-    assert answer.shape == (1, 6)
-    np.testing.assert_allclose(answer.numpy().sum(), 1, rtol=1e-5)
-    # Views of other sizes: no mean of each pixel ties the network to 224.
+    probabilities = served["classify_bytes"](image_bytes=encoded[tf.newaxis])["probabilities"]
+    assert probabilities.shape == (1, 6)
+    np.testing.assert_allclose(probabilities.numpy().sum(), 1, rtol=1e-5)
+    # The mean is per channel, so views of other sizes than 224 are possible.
     assert model.input_shape == (None, None, None, 3)
 
 
-def test_what_cannot_work(cifar_file, tmp_path, capsys):
+def test_wrong_arguments(cifar_file, tmp_path, capsys):
     classes = tmp_path / "classes.txt"
     classes.write_text("cat\ncat\n", "utf-8")
     binary = tmp_path / "binary.txt"
@@ -111,42 +106,42 @@ def test_what_cannot_work(cifar_file, tmp_path, capsys):
     text.write_text("hello")
     same = tmp_path / "same.keras"
     from resnet_keras.artefact import Description
-    from resnet_keras.importers.import_weights import preprocessing_of
+    from resnet_keras.importers.import_weights import layout_preprocessing
     from resnet_keras.models.build import build
     from resnet_keras.models.keras_file import save_keras_file
 
     ours = tmp_path / "ours.keras"
-    empty = Description(preprocessing_of("cifar", tuple("0123456789")), {})
+    empty = Description(layout_preprocessing("cifar", tuple("0123456789")), {})
     save_keras_file(build("resnet8"), ours, empty)
-    prose = tmp_path / "README.md"
-    prose.write_text("# Read me")
-    for status, told, *words in (
+    text_file = tmp_path / "README.md"
+    text_file.write_text("# Read me")
+    for status, message, *words in (
         (2, "unknown architecture 'resnet51'", cifar_file, "--arch", "resnet51"),
-        (2, "ends in .keras", cifar_file, "--arch", "resnet8", "--out", "x.h5"),
+        (2, "must end in .keras", cifar_file, "--arch", "resnet8", "--out", "x.h5"),
         (2, "6n+2", cifar_file, "--arch", "resnet18"),
         (2, "no shortcuts", cifar_file, "--arch", "plain8", "--option", "B"),
         (2, "no bottleneck", cifar_file, "--arch", "resnet8", "--bottleneck-stride", "3x3"),
         (1, "layer1.0.shortcut.0.weight", cifar_file, "--arch", "resnet8", "--option", "C"),
-        (1, f"{cifar_file}: this is no resnet14-A", cifar_file, "--arch", "resnet14"),
+        (1, f"{cifar_file}: not the weights of resnet14-A", cifar_file, "--arch", "resnet14"),
         (1, "2 names, 1 of them different", cifar_file, "--arch", "resnet8",
          "--classes-file", classes),
         (1, str(binary), cifar_file, "--arch", "resnet8", "--classes-file", binary),
         (1, "absent", cifar_file, "--arch", "resnet8", "--classes-file", tmp_path / "absent"),
-        (1, "std is three positive numbers", cifar_file, "--arch", "resnet8",
+        (1, "std must be three positive numbers", cifar_file, "--arch", "resnet8",
          "--std", "0", "1", "1"),
         (1, "cannot write", cifar_file, "--arch", "resnet8", "--out", tmp_path / "no" / "x.keras"),
         (1, f"{text}: cannot read", text, "--arch", "resnet8"),
         (1, "there is no file", tmp_path / "nothing.npz", "--arch", "resnet8"),
         (1, "is a folder", tmp_path, "--arch", "resnet8"),
-        (1, "is no file of weights: .pth", prose, "--arch", "resnet8"),
-        (2, "of this program already", ours, "--arch", "resnet8"),
+        (1, "is not a weight file. Supported are .pth", text_file, "--arch", "resnet8"),
+        (2, "already a file of this program", ours, "--arch", "resnet8"),
         (2, "keras.applications has", same, "--arch", "resnet18"),
     ):  # fmt: skip
         same.touch()
-        found, err = refused(capsys, *words)
-        assert found == status and told in err, err
+        found, err = run_rejected(capsys, *words)
+        assert found == status and message in err, err
     assert not list(tmp_path.glob("resnet8*.keras"))
 
 
-def test_the_flags_name_the_layouts():
+def test_the_layouts_of_the_flag_are_those_of_the_importer():
     assert import_.LAYOUTS == LAYOUTS

@@ -8,17 +8,12 @@ from resnet_keras.cli import main
 from tests.serving.double.harness import SIZE, encoded, free_port, photo, server_of
 
 
-@pytest.fixture(autouse=True)
-def registered(monkeypatch):
-    monkeypatch.setitem(main.COMMANDS, "load-test", "load_test")
-
-
 def load(*words):
     return main.main(["load-test", *map(str, words)])
 
 
 @pytest.mark.landing
-def test_a_made_up_image_a_file_and_raw_images(tmp_path, capsys):
+def test_a_synthetic_image_a_file_and_raw_images(tmp_path, capsys):
     rest, rpc = server_of("double").urls()
     (tmp_path / "a.png").write_bytes(encoded(photo()))
     size = "x".join(map(str, SIZE))
@@ -37,7 +32,7 @@ def test_a_made_up_image_a_file_and_raw_images(tmp_path, capsys):
     assert all(word in out for word in ("p50", "p95", "p99", "images/s", "errors 0"))
 
 
-def test_other_machines_need_leave(capsys):
+def test_other_machines_need_allow_remote(capsys):
     assert load("grpc://192.0.2.1:8500/m") == 2
     assert "--allow-remote" in capsys.readouterr().err
 
@@ -46,12 +41,12 @@ def test_other_machines_need_leave(capsys):
     "flags", [["--raw", "32"], ["--raw", "0x3"], ["--concurrency", "0"], ["--duration", "-1"],
               ["--batch-size", "0"], ["--raw", "9999x9999"], ["--image", "/absent"]],
 )  # fmt: skip
-def test_impossible_values(flags, capsys):
+def test_wrong_values(flags, capsys):
     assert load("grpc://127.0.0.1:1/m", *flags) in (1, 2)
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_a_wrong_size_and_a_dead_server(capsys):
+def test_a_wrong_image_size_and_no_server(capsys):
     assert load(server_of("double").grpc, "--raw", "5x7") == 1
     assert "images has the shape 1x5x7x3" in capsys.readouterr().err
     assert load(f"grpc://127.0.0.1:{free_port()}/m") == 1

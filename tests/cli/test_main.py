@@ -1,4 +1,4 @@
-"""The doors: exit statuses, one line on stderr, and nothing heavy before it is needed."""
+"""The entry points: exit statuses, errors in one line, and no imports that are not needed."""
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ def call(*argv, cwd=ROOT, **environment):
 
 @pytest.fixture
 def fake(monkeypatch):
-    """Puts a command `fake` in, which does what its one argument says."""
+    """Adds a command `fake` that calls a given function."""
 
     def install(action):
         module = SimpleNamespace(
@@ -52,15 +52,15 @@ def raising(error):
 def test_exit_status_and_one_line(fake, capsys, error, status):
     fake(raising(error))
     assert main.command("fake", []) == status
-    said = capsys.readouterr()
-    assert said.out == ""
+    printed = capsys.readouterr()
+    assert printed.out == ""
     if isinstance(error, UserError):
-        assert said.err.count("\n") == 1
-        assert said.err.strip().endswith(" ".join(str(error).split()))
+        assert printed.err.count("\n") == 1
+        assert printed.err.strip().endswith(" ".join(str(error).split()))
 
 
-def test_a_reader_that_has_gone_is_no_traceback():
-    # More than a pipe holds, to a reader that has closed it.
+def test_a_closed_pipe_causes_no_traceback():
+    # The output is larger than the buffer of a pipe, and the reader has closed it.
     script = (
         "import sys\nfrom types import SimpleNamespace\nfrom resnet_keras.cli import main\n"
         "main.COMMANDS['fake'] = 'fake'\n"
@@ -72,32 +72,32 @@ def test_a_reader_that_has_gone_is_no_traceback():
         [sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     process.stdout.close()
-    said = process.stderr.read()
+    errors = process.stderr.read()
     assert process.wait(timeout=60) == 1
-    assert said == b""
+    assert errors == b""
 
 
-def test_a_defect_of_ours_keeps_its_traceback(fake):
+def test_a_defect_of_this_program_keeps_its_traceback(fake):
     fake(raising(ZeroDivisionError()))
     with pytest.raises(ZeroDivisionError):
         main.command("fake", [])
 
 
 @pytest.mark.parametrize("name", ["keras", "google.protobuf"])
-def test_a_package_that_is_not_installed_is_named(fake, capsys, name):
+def test_a_missing_package_is_reported(fake, capsys, name):
     fake(raising(ModuleNotFoundError(f"No module named {name!r}", name=name)))
     assert main.command("fake", []) == 1
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    assert f"{name.split('.')[0]} is not installed for {sys.executable}" in said
-    assert "pip install -r requirements.txt" in said
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert f"{name.split('.')[0]} is not installed for {sys.executable}" in message
+    assert "pip install -r requirements.txt" in message
 
 
 @pytest.mark.parametrize(
     "argv", [["predict", "saved_models/resnet20-A", "x.png"], [], ["train", "--arch", "resnet20"]]
 )
-def test_before_anything_is_installed(argv):
-    # -S: without the packages of this Python.
+def test_without_the_requirements_the_error_is_one_line(argv):
+    # -S disables the installed packages.
     done = call("-S", "-m", "resnet_keras", *argv)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.count("\n") == 1
@@ -105,21 +105,21 @@ def test_before_anything_is_installed(argv):
 
 
 @pytest.mark.parametrize("name", [None, "resnet_keras.not_there"])
-def test_an_import_of_ours_that_fails_keeps_its_traceback(fake, name):
+def test_a_missing_module_of_this_program_keeps_its_traceback(fake, name):
     fake(raising(ModuleNotFoundError("No module", name=name)))
     with pytest.raises(ModuleNotFoundError):
         main.command("fake", [])
 
 
 @pytest.mark.parametrize("returned, status", [(None, 0), (0, 0), (143, 143)])
-def test_the_commands_own_status(fake, returned, status):
+def test_the_status_that_the_command_returns(fake, returned, status):
     fake(lambda args: returned)
     assert main.command("fake", ["--x", "1"]) == status
     assert main.main(["fake"]) == status
 
 
 @pytest.mark.parametrize("argv", [["--y"], ["--x"], ["z"]])
-def test_what_argparse_refuses(fake, argv):
+def test_errors_of_argparse(fake, argv):
     fake(lambda args: 0)
     with pytest.raises(SystemExit) as caught:
         main.command("fake", argv)
@@ -141,7 +141,7 @@ def test_every_command_has_help(name, capsys):
     assert len(capsys.readouterr().out) > 100
 
 
-def test_overview(capsys):
+def test_the_overview_lists_all_commands(capsys):
     with pytest.raises(SystemExit) as caught:
         main.main([])
     assert caught.value.code == 0
@@ -151,9 +151,9 @@ def test_overview(capsys):
 
 def test_unknown_command_lists_the_nearest_first(capsys):
     assert main.main(["trian"]) == 2
-    said = capsys.readouterr()
-    assert said.out == "" and said.err.count("\n") == 1
-    assert "'trian'; known: train" in said.err
+    printed = capsys.readouterr()
+    assert printed.out == "" and printed.err.count("\n") == 1
+    assert "'trian'; known: train" in printed.err
 
 
 @pytest.mark.parametrize(
@@ -166,13 +166,13 @@ def test_unknown_command_lists_the_nearest_first(capsys):
         ("--arch resnet20 --recipe peper", ["known: paper"]),
     ],
 )
-def test_wrong_usage_of_train(argv, words, capsys, tmp_path, monkeypatch):
+def test_wrong_flags_of_train(argv, words, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main.command("train", argv.split(), prog="train.py") == 2
-    said = capsys.readouterr()
-    assert said.out == "" and said.err.count("\n") == 1
-    assert said.err.startswith("train.py: ")
-    assert all(word in said.err for word in words)
+    printed = capsys.readouterr()
+    assert printed.out == "" and printed.err.count("\n") == 1
+    assert printed.err.startswith("train.py: ")
+    assert all(word in printed.err for word in words)
     assert not list(tmp_path.iterdir())
 
 
@@ -182,25 +182,25 @@ def test_a_missing_config_is_status_1(capsys, tmp_path):
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "1.5", "x", "", "²"])
-def test_checkpoint_every_is_a_positive_whole_number(number, capsys):
+def test_checkpoint_every_must_be_a_positive_integer(number, capsys):
     with pytest.raises(SystemExit) as caught:
         main.command("train", ["--arch", "resnet20", f"--checkpoint-every={number}"])
     assert caught.value.code == 2
-    assert "a whole number from 1 on" in capsys.readouterr().err
+    assert "a positive integer" in capsys.readouterr().err
 
 
-HEAVY = ("tensorflow", "keras", "jax", "pandas", "matplotlib", "sklearn")
+SLOW_TO_IMPORT = ("tensorflow", "keras", "jax", "pandas", "matplotlib", "sklearn")
 
 
 @pytest.mark.parametrize(
     "argv", [["train", "--help"], ["train", "--arch", "resnet21"], ["train", "--config", "/none"]]
 )
-def test_nothing_heavy_is_imported_before_it_is_needed(argv):
+def test_nothing_slow_is_imported_before_it_is_needed(argv):
     script = (
         "import sys\nfrom resnet_keras.cli.main import command\n"
         f"try:\n    command(sys.argv[1], sys.argv[2:])\nexcept SystemExit:\n    pass\n"
-        f"heavy = [name for name in {HEAVY} if name in sys.modules]\n"
-        "sys.exit(f'imported {heavy}' if heavy else 0)"
+        f"imported = [name for name in {SLOW_TO_IMPORT} if name in sys.modules]\n"
+        "sys.exit(f'imported {imported}' if imported else 0)"
     )
     done = call("-c", script, *argv)
     assert done.returncode == 0, done.stderr
@@ -213,11 +213,11 @@ def test_train_help_is_quick():
         assert done.returncode == 0 and "--arch" in done.stdout
         return time.perf_counter() - start
 
-    # The best of a few: the machine may be busy with something else.
+    # The fastest of several, because other programs may be running.
     assert min(once() for _ in range(5)) < 0.5
 
 
-def test_doors_as_a_user_opens_them(tmp_path):
+def test_the_entry_points_as_a_user_runs_them(tmp_path):
     done = call("train.py", "--arch", "resnet2O")
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.count("\n") == 1 and "known: resnet20" in done.stderr
@@ -229,7 +229,7 @@ def test_doors_as_a_user_opens_them(tmp_path):
 
 
 @pytest.mark.slow
-def test_evaluate_of_nothing_is_one_line(tmp_path):
+def test_evaluating_an_empty_folder_is_an_error_of_one_line(tmp_path):
     done = call("evaluate.py", str(tmp_path), cwd=ROOT)
     assert done.returncode == 1 and done.stdout == ""
-    assert done.stderr.count("\n") == 1 and "no SavedModel" in done.stderr
+    assert done.stderr.count("\n") == 1 and "neither a SavedModel nor a finished run" in done.stderr

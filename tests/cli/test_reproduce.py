@@ -1,4 +1,4 @@
-"""The `reproduce` command."""
+"""The command `reproduce`."""
 
 import argparse
 import dataclasses
@@ -12,7 +12,7 @@ import pytest
 from resnet_keras.cli import evaluate, reproduce
 from resnet_keras.errors import UsageError, UserError
 from resnet_keras.experiments import runner
-from resnet_keras.experiments.catalogue import get
+from resnet_keras.experiments.catalogue import get_experiment
 from resnet_keras.experiments.plan import plan
 from tests.made_up_runs import make_run
 
@@ -20,13 +20,13 @@ from tests.made_up_runs import make_run
 def run(tmp_path, *flags):
     parser = argparse.ArgumentParser()
     reproduce.configure(parser)
-    places = ["--runs-dir", str(tmp_path / "runs"), "--results-dir", str(tmp_path / "results")]
-    return reproduce.run(parser.parse_args([*flags, *places]))
+    folders = ["--runs-dir", str(tmp_path / "runs"), "--results-dir", str(tmp_path / "results")]
+    return reproduce.run(parser.parse_args([*flags, *folders]))
 
 
 def test_a_dry_run_lists_states_and_times(tmp_path, capsys):
     make_run(tmp_path / "runs", "plain20")
-    make_run(tmp_path / "runs", "resnet20", until=0.5)
+    make_run(tmp_path / "runs", "resnet20", fraction_done=0.5)
     assert run(tmp_path, "plain-vs-residual", "--steps-scale", "0.1", "--dry-run") == 0
     out = capsys.readouterr().out
     lines = {line.split()[0]: line for line in out.splitlines()}
@@ -38,9 +38,9 @@ def test_a_dry_run_lists_states_and_times(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("table, views", [("table2", "10crop"), ("table5", "multiscale")])
-def test_what_measures_as_the_paper_did_is_said(tmp_path, capsys, table, views):
+def test_the_commands_that_measure_as_in_the_paper_are_printed(tmp_path, capsys, table, views):
     imagenet = {"dataset": "imagenet2012", "devices": 1, "scale": 1}
-    for one in plan(get(f"imagenet-{table}")):
+    for one in plan(get_experiment(f"imagenet-{table}")):
         given = {**dataclasses.asdict(one.recipe), **imagenet, "precision": "float32"}
         make_run(tmp_path / "runs", name=one.name, **given)
     assert run(tmp_path, f"imagenet-{table}", "--data-dir", "my data") == 0
@@ -55,20 +55,20 @@ def test_what_measures_as_the_paper_did_is_said(tmp_path, capsys, table, views):
         assert len(args.ensemble) == (6 if table == "table5" else 0)
 
 
-def test_a_run_of_other_values_is_named_and_not_published(tmp_path, capsys, monkeypatch):
+def test_a_run_of_another_recipe_is_reported_and_not_published(tmp_path, capsys, monkeypatch):
     make_run(tmp_path / "runs", "plain20", name="plain20-seed0", scale=400 / 64_000)
     make_run(tmp_path / "runs", "resnet20", name="resnet20-A-seed0", scale=1)
     assert run(tmp_path, "plain-vs-residual", "--only", "plain20", "--dry-run") == 0
     out = capsys.readouterr().out
     assert "other recipe" in out.splitlines()[0]
     assert "Rename it" in out
-    monkeypatch.setattr(runner, "command", lambda one, places: [sys.executable, "-c", "exit(1)"])
+    monkeypatch.setattr(runner, "command", lambda one, options: [sys.executable, "-c", "exit(1)"])
     assert run(tmp_path, "plain-vs-residual", "--only", "plain20,resnet20-A") == 1
-    kept = [folder.name for folder in (tmp_path / "results" / "runs").iterdir()]
-    assert kept == ["resnet20-A-seed0"]
+    published = [folder.name for folder in (tmp_path / "results" / "runs").iterdir()]
+    assert published == ["resnet20-A-seed0"]
 
 
-def test_a_dry_run_without_any_measurement_says_so(tmp_path, capsys):
+def test_a_dry_run_without_measurements(tmp_path, capsys):
     assert run(tmp_path, "imagenet-table5", "--dry-run") == 0
     out = capsys.readouterr().out
     assert "no run has been measured yet" in out
@@ -76,7 +76,7 @@ def test_a_dry_run_without_any_measurement_says_so(tmp_path, capsys):
     assert not (tmp_path / "runs").exists()
 
 
-def test_depths_stand_for_all_networks_of_a_depth(tmp_path, capsys):
+def test_a_depth_selects_all_networks_of_that_depth(tmp_path, capsys):
     run(tmp_path, "depth", "--depths", "20,56", "--dry-run", "--steps-scale", "0.1")
     names = [line.split()[0] for line in capsys.readouterr().out.splitlines()[:4]]
     assert names == [
@@ -92,10 +92,10 @@ def test_depths_stand_for_all_networks_of_a_depth(tmp_path, capsys):
     [
         (["plain-vs-residul"], "known: plain-vs-residual,"),
         (["options", "--only", "plain20"], "unknown network of options"),
-        (["options", "--only", ","], "--only needs names"),
+        (["options", "--only", ","], "--only needs the names"),
         (["options", "--steps-scale", "0"], "positive"),
         (["options", "--precision", "float16"], "float32"),
-        (["precision", "--precision", "float32"], "leave out --precision"),
+        (["precision", "--precision", "float32"], "omit --precision"),
     ],
 )
 def test_usage_errors(tmp_path, flags, message):
@@ -110,10 +110,10 @@ def test_the_help_lists_the_experiments():
     assert all(name in text for name in reproduce.EXPERIMENTS)
 
 
-def test_done_runs_are_published_and_failed_ones_told(tmp_path, capsys, monkeypatch):
+def test_complete_runs_are_published_and_failed_ones_reported(tmp_path, capsys, monkeypatch):
     make_run(tmp_path / "runs", "plain20")
     fails = [sys.executable, "-c", "raise SystemExit('no space left')"]
-    monkeypatch.setattr(runner, "command", lambda one, places: fails)
+    monkeypatch.setattr(runner, "command", lambda one, options: fails)
     flags = ["--steps-scale", "0.1", "--only", "plain20,resnet20-A"]
     assert run(tmp_path, "plain-vs-residual", *flags) == 1
     captured = capsys.readouterr()
@@ -122,14 +122,14 @@ def test_done_runs_are_published_and_failed_ones_told(tmp_path, capsys, monkeypa
     assert (results / "plain_vs_residual.png").exists()
     assert (results / "plain_vs_residual_table.png").exists()
     assert (results / "tables" / "plain_vs_residual.md").exists()
-    kept = results / "runs" / "plain20-seed0-x0.1"
-    assert json.loads((kept / "config.json").read_text())["recipe"]["arch"] == "plain20"
+    published = results / "runs" / "plain20-seed0-x0.1"
+    assert json.loads((published / "config.json").read_text())["recipe"]["arch"] == "plain20"
     assert len(list((results / "runs").iterdir())) == 1
 
 
 @pytest.mark.slow
 def test_end_to_end_on_digits(tmp_path):
-    """Two real runs of a few steps, then the figures, the page, the responses of Fig. 7."""
+    """Two real runs of a few steps, then the figures and the layer responses of Fig. 7."""
     flags = ["--only", "plain20,resnet20-B-average", "--dataset", "digits", "--steps-scale"]
     flags += ["0.0001", "--eval-every", "3", "--precision", "float32"]
     assert run(tmp_path, "plain-vs-residual", *flags) == 0
@@ -155,12 +155,12 @@ def test_end_to_end_on_digits(tmp_path):
         rows = (tmp_path / "out" / "responses" / f"{name}.csv").read_text().splitlines()
         assert len(rows) == 1 + 19
     assert (tmp_path / "out" / "fig7.png").exists()
-    # Again: all is done already, and takes no time.
+    # All runs are complete now, so nothing is trained again.
     assert run(tmp_path, "plain-vs-residual", *flags) == 0
 
 
-def test_a_results_folder_that_cannot_be_is_said_before_anything_is_run(tmp_path, monkeypatch):
-    monkeypatch.setattr(runner, "launch", lambda *_: pytest.fail("it ran"))
+def test_a_results_folder_that_cannot_be_created_is_reported_before_training(tmp_path, monkeypatch):
+    monkeypatch.setattr(runner, "launch", lambda *_: pytest.fail("training started"))
     (tmp_path / "results").touch()
-    with pytest.raises(UserError, match=r"cannot make the folder .*results"):
+    with pytest.raises(UserError, match=r"cannot create the folder .*results"):
         run(tmp_path, "plain-vs-residual")

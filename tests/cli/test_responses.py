@@ -1,4 +1,4 @@
-"""The `responses` command, where it has nothing to measure."""
+"""The command `responses`: errors before anything is measured."""
 
 import argparse
 
@@ -16,28 +16,28 @@ def run(*words):
 
 @pytest.fixture
 def imported(tmp_path):
-    """A file that says nothing of a training, as `import` writes them."""
+    """A file without a training recipe, as `import` writes it."""
     from resnet_keras.artefact import Description
-    from resnet_keras.importers.import_weights import preprocessing_of
+    from resnet_keras.importers.import_weights import layout_preprocessing
     from resnet_keras.models.build import build
     from resnet_keras.models.keras_file import save_keras_file
 
-    description = Description(preprocessing_of("cifar", tuple("0123456789")), {"dataset": None})
+    description = Description(layout_preprocessing("cifar", tuple("0123456789")), {"dataset": None})
     save_keras_file(build("resnet8"), tmp_path / "imported.keras", description)
     return tmp_path / "imported.keras"
 
 
-def test_a_network_without_a_training_is_refused(imported, tmp_path):
-    with pytest.raises(UserError, match=r"imported\.keras does not say what it was trained for"):
+def test_a_network_without_a_recipe_is_rejected(imported, tmp_path):
+    with pytest.raises(UserError, match=r"imported\.keras does not name its data set"):
         run(imported, "--out", tmp_path / "results")
 
 
-def test_two_of_one_name_are_refused_before_any_is_measured(tmp_path):
-    with pytest.raises(UsageError, match="two networks are called a"):
+def test_two_networks_with_the_same_name_are_rejected(tmp_path):
+    with pytest.raises(UsageError, match="two networks have the name a"):
         run(tmp_path / "a.keras", tmp_path / "b" / "a.keras", "--out", tmp_path / "results")
 
 
-def test_a_folder_that_cannot_be_is_said_first(tmp_path):
+def test_a_results_folder_that_cannot_be_created_is_reported_first(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="cannot make the folder"):
+    with pytest.raises(UserError, match="cannot create the folder"):
         run(tmp_path / "a.keras", "--out", tmp_path / "file")

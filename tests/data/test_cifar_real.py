@@ -1,4 +1,4 @@
-"""The real CIFAR-10: skipped unless RESNET_KERAS_DATA says where it is."""
+"""The real CIFAR-10. Skipped unless RESNET_KERAS_DATA is set to its location."""
 
 import hashlib
 import os
@@ -17,29 +17,29 @@ BINARY = FORMATS[1]
 
 @pytest.fixture(scope="module")
 def real():
-    """CIFAR-10's Python version, read by this program and, plainly, by pickle."""
-    place = os.environ.get(sources.VARIABLE)
-    found = sources.find("cifar10", Path(place)) if place else None
+    """CIFAR-10's Python version, read by `cifar.read` and by `pickle`."""
+    location = os.environ.get(sources.DATA_DIR_VARIABLE)
+    found = sources.find_cifar("cifar10", Path(location)) if location else None
     if not found or found[0].label_bytes:
-        pytest.skip(f"{sources.VARIABLE} names no Python version of CIFAR-10")
-    form, path = found
+        pytest.skip(f"{sources.DATA_DIR_VARIABLE} is not set to a Python version of CIFAR-10")
+    cifar_format, path = found
     raw = {}
     if path.is_dir():
-        for name in form.files:
+        for name in cifar_format.files:
             raw[name] = pickle.loads((path / name).read_bytes(), encoding="bytes")
     else:
         with tarfile.open(path) as tar:
-            for name in form.files:
-                file = tar.extractfile(f"{form.folder}/{name}")
+            for name in cifar_format.files:
+                file = tar.extractfile(f"{cifar_format.folder}/{name}")
                 raw[name] = pickle.load(file, encoding="bytes")
-    return form, cifar.read(form, path), raw
+    return cifar_format, cifar.read(cifar_format, path), raw
 
 
-def test_real_files(real):
-    form, dataset, raw = real
+def test_python_version(real):
+    cifar_format, dataset, raw = real
     assert dataset.class_names[3] == "cat"
     start = 0
-    for name in form.train:
+    for name in cifar_format.train:
         pixels = raw[name][b"data"]
         images = dataset.train.images[start : start + 10_000]
         for channel in range(3):
@@ -51,14 +51,14 @@ def test_real_files(real):
     assert np.bincount(dataset.train.labels).tolist() == [5000] * 10
     assert np.bincount(dataset.test.labels).tolist() == [1000] * 10
     assert dataset.test.labels.tolist() == raw["test_batch"][b"labels"]
-    # The first test image is the cat of the official page: its file name says so.
+    # The file name of the first test image says that it is a cat.
     assert raw["test_batch"][b"filenames"][0].startswith(b"domestic_cat")
     assert dataset.class_names[dataset.test.labels[0]] == "cat"
 
 
 @pytest.fixture(scope="module")
 def binary(real, tmp_path_factory):
-    """A folder with the binary version, made from the Python one."""
+    """A folder with the binary version, converted from the Python version."""
     _, dataset, raw = real
     folder = tmp_path_factory.mktemp("binary") / BINARY.folder
     folder.mkdir()
@@ -70,17 +70,17 @@ def binary(real, tmp_path_factory):
     return folder
 
 
-def test_real_binary_version(real, binary):
+def test_binary_version(real, binary):
     for name, expected in BINARY.md5.items():
         assert hashlib.md5((binary / name).read_bytes()).hexdigest() == expected
     dataset = cifar.read(BINARY, binary)
     assert dataset.class_names == real[1].class_names
-    cifar.verify(dataset, SHA256["cifar10"], "binary")
+    cifar.verify_sha256(dataset, SHA256["cifar10"], "binary")
 
 
 @pytest.mark.slow
-def test_tensorflow_datasets_give_the_same(real, binary, tmp_path, monkeypatch):
-    """TensorFlow Datasets' own CIFAR-10, fed with the binary version, passes the checksums."""
+def test_tensorflow_datasets_gives_the_same_arrays(real, binary, tmp_path, monkeypatch):
+    """TensorFlow Datasets prepares CIFAR-10 from the binary version with the same checksums."""
     datasets = pytest.importorskip("tensorflow_datasets")
     manager = datasets.download.DownloadManager
     monkeypatch.setattr(manager, "download_and_extract", lambda self, url: str(binary.parent))

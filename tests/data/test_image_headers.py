@@ -1,4 +1,4 @@
-"""Sizes read from headers: against PIL, and against files that lie."""
+"""Image headers: accepted formats against PIL, and headers with wrong or absurd sizes."""
 
 import io
 import struct
@@ -14,27 +14,31 @@ from tests.serving.double.harness import encoded, photo
 FILES = {
     "jpeg": encoded(photo(), "JPEG"),
     "progressive jpeg": encoded(photo(), "JPEG", progressive=True),
-    "grey jpeg": encoded(photo(channels=1)[..., 0], "JPEG"),
+    "gray jpeg": encoded(photo(channels=1)[..., 0], "JPEG"),
     "cmyk jpeg": encoded(Image.fromarray(photo()).convert("CMYK"), "JPEG"),
     "png": encoded(photo()),
     "rgba png": encoded(photo(channels=4)),
-    "grey and alpha png": encoded(Image.fromarray(photo(channels=4)).convert("LA")),
+    "gray and alpha png": encoded(Image.fromarray(photo(channels=4)).convert("LA")),
     "palette png": encoded(Image.fromarray(photo()).quantize(8)),
     "black and white png": encoded(Image.fromarray(photo()).convert("1")),
     "16-bit png": encoded(Image.fromarray(photo(channels=1)[..., 0].astype(np.uint16) * 257)),
     "bmp": encoded(photo(), "BMP"),
-    "grey bmp": encoded(photo(channels=1)[..., 0], "BMP"),
+    "gray bmp": encoded(photo(channels=1)[..., 0], "BMP"),
     "rgba bmp": encoded(photo(channels=4), "BMP"),
     "gif": encoded(Image.fromarray(photo()).quantize(64), "GIF"),
 }
 
 
-def moving(frames, **options):
+def animated(frames, **options):
     images = [Image.fromarray(frame).quantize(200) for frame in frames]
     return encoded(images[0], "GIF", save_all=True, append_images=images[1:], **options)
 
 
-FILES["moving gif"] = moving([photo(seed=i) for i in range(4)], comment=b"hello" * 100, loop=0)
+FILES["animated gif"] = animated([photo(seed=i) for i in range(4)], comment=b"hello" * 100, loop=0)
+
+
+def reason_of(data):
+    return image_headers.rejection_reason(data).numpy().decode()
 
 
 def png_of(width, height):
@@ -45,8 +49,8 @@ def png_of(width, height):
 
 def jpeg_of(width, height):
     data = FILES["jpeg"]
-    place = data.index(b"\xff\xc0") + 5
-    return data[:place] + struct.pack(">HH", height, width) + data[place + 4 :]
+    at = data.index(b"\xff\xc0") + 5
+    return data[:at] + struct.pack(">HH", height, width) + data[at + 4 :]
 
 
 def bmp_of(width, height):
@@ -57,14 +61,14 @@ def bmp_of(width, height):
 
 def gif_of(width, height, canvas=False):
     data = bytearray(FILES["gif"])
-    place = 6 if canvas else data.index(b"\x2c\0\0\0\0") + 5
-    data[place : place + 4] = struct.pack("<HH", width, height)
+    at = 6 if canvas else data.index(b"\x2c\0\0\0\0") + 5
+    data[at : at + 4] = struct.pack("<HH", width, height)
     return bytes(data)
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_what_is_accepted_and_how_it_is_decoded(name):
-    assert image_headers.refusal(FILES[name]).numpy() == b""
+def test_accepted_formats_are_decoded_like_pil(name):
+    assert reason_of(FILES[name]) == ""
     decoded = transforms.decode(FILES[name]).numpy()
     image = Image.open(io.BytesIO(FILES[name]))
     if name == "16-bit png":
@@ -73,29 +77,27 @@ def test_what_is_accepted_and_how_it_is_decoded(name):
         reference = np.asarray(image.convert("RGB"))
     assert decoded.shape == reference.shape == (20, 24, 3)
     difference = np.abs(decoded.astype(int) - reference)
-    # JPEG stores colour at half the size, which programs enlarge in their own ways; and
-    # TensorFlow's inverse cosine transform is the fast one.
+    # Programs interpolate the half-size chroma of a JPEG in different ways, and TensorFlow uses the
+    # fast inverse cosine transform.
     assert difference.mean() < 3 if "jpeg" in name else difference.max() <= 1
 
 
-@pytest.mark.parametrize("made", [png_of, jpeg_of, bmp_of, gif_of])
+@pytest.mark.parametrize("encode", [png_of, jpeg_of, bmp_of, gif_of])
 @pytest.mark.parametrize("width, height", [(20_000, 30), (30, 20_000), (9_000, 9_000)])
-def test_absurd_dimensions(made, width, height):
-    reason = image_headers.refusal(made(width, height)).numpy().decode()
-    assert reason.startswith(f"is of {width}x{height} pixels") and "16384" in reason
+def test_absurd_sizes_are_rejected(encode, width, height):
+    reason = reason_of(encode(width, height))
+    assert reason.startswith(f"has {width}x{height} pixels") and "16384" in reason
     with pytest.raises(tf.errors.InvalidArgumentError, match=f"{width}x{height} pixels"):
-        transforms.decode(made(width, height))
+        transforms.decode(encode(width, height))
 
 
-def test_more_absurd_dimensions():
-    assert b"4294967295x4294967295" in image_headers.refusal(png_of(2**32 - 1, 2**32 - 1)).numpy()
-    assert (
-        b"is of 65000x65000" in image_headers.refusal(gif_of(65_000, 65_000, canvas=True)).numpy()
-    )
-    # Rows that go downwards.
-    assert image_headers.refusal(bmp_of(24, -20)).numpy() == b""
-    assert b"is of 24x20000" in image_headers.refusal(bmp_of(24, -20_000)).numpy()
-    assert image_headers.refusal(png_of(0, 5)).numpy() == image_headers.DAMAGED.encode()
+def test_more_absurd_sizes():
+    assert "4294967295x4294967295" in reason_of(png_of(2**32 - 1, 2**32 - 1))
+    assert "has 65000x65000" in reason_of(gif_of(65_000, 65_000, canvas=True))
+    # A negative height means that the rows are stored from top to bottom.
+    assert reason_of(bmp_of(24, -20)) == ""
+    assert "has 24x20000" in reason_of(bmp_of(24, -20_000))
+    assert reason_of(png_of(0, 5)) == image_headers.DAMAGED
 
 
 PALETTES = {
@@ -114,49 +116,50 @@ def bmp_of_depth(depth):
     "depth, data",
     [*PALETTES.items(), (8, bmp_of_depth(8)), (4, bmp_of_depth(4)), (16, bmp_of_depth(16))],
 )
-def test_bmps_of_other_depths_are_refused_and_told_what_would_work(depth, data):
-    reason = image_headers.refusal(data).numpy().decode()
-    assert reason.startswith(f"is a BMP of {depth} bits a pixel") and "save it as PNG" in reason
-    with pytest.raises(tf.errors.InvalidArgumentError, match=f"BMP of {depth} bits"):
+def test_bmps_of_other_depths_are_rejected_with_advice(depth, data):
+    reason = reason_of(data)
+    assert reason.startswith(f"is a BMP with {depth} bits per pixel") and "save it as PNG" in reason
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"BMP with {depth} bits"):
         transforms.decode(data)
 
 
-def test_a_grey_bmp_is_one_whose_whole_colour_table_is_grey():
-    data = bytearray(FILES["grey bmp"])
+def test_a_bmp_is_gray_only_if_its_whole_color_table_is():
+    data = bytearray(FILES["gray bmp"])
     data[54 + 4 * 200] += 1
-    assert b"8 bits a pixel" in image_headers.refusal(bytes(data)).numpy()
-    # A header that says it is longer than the file.
+    assert "8 bits per pixel" in reason_of(bytes(data))
+    # A header that claims to be longer than the file.
     data[14:18] = b"\xff\xff\xff\xff"
-    assert b"8 bits a pixel" in image_headers.refusal(bytes(data)).numpy()
-    assert image_headers.refusal(bytes(data[:53])).numpy() == image_headers.DAMAGED.encode()
+    assert "8 bits per pixel" in reason_of(bytes(data))
+    assert reason_of(bytes(data[:53])) == image_headers.DAMAGED
 
 
 @pytest.mark.parametrize(
     "data, reason",
-    [(b"", "is empty"), (b"\0", "is no JPEG"), (b"hello" * 100, "is no JPEG, PNG, GIF or BMP"),
-     (b"RIFF\0\0\0\0WEBP" + bytes(50), "is no JPEG"), (b"\x89PNG", "is damaged"),
+    [(b"", "is empty"), (b"\0", "is not a JPEG"),
+     (b"hello" * 100, "is not a JPEG, PNG, GIF or BMP"),
+     (b"RIFF\0\0\0\0WEBP" + bytes(50), "is not a JPEG"), (b"\x89PNG", "is damaged"),
      (b"GIF89a", "is damaged"), (b"BM" + bytes(10), "is damaged"),
      (FILES["gif"][:-40], "is damaged"), (b"GIF89a" + bytes(200), "is damaged"),
      (b"GIF89a" + b"\x01" * 200, "is damaged")],
 )  # fmt: skip
-def test_reasons(data, reason):
-    assert image_headers.refusal(data).numpy().decode().startswith(reason)
+def test_rejection_reasons(data, reason):
+    assert reason_of(data).startswith(reason)
 
 
 @pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize("part", [0.3, 0.9])
-def test_cut_short(name, part):
-    data = FILES[name][: int(len(FILES[name]) * part)]
-    if name == "moving gif" and part == 0.9:
-        # The first frame is there whole.
+@pytest.mark.parametrize("fraction", [0.3, 0.9])
+def test_files_that_are_cut_short(name, fraction):
+    data = FILES[name][: int(len(FILES[name]) * fraction)]
+    if name == "animated gif" and fraction == 0.9:
+        # The first frame is complete.
         assert transforms.decode(data).shape == (20, 24, 3)
         return
     with pytest.raises(tf.errors.InvalidArgumentError):
         transforms.decode(data)
 
 
-def test_later_frames_of_a_gif_are_not_read():
-    data = FILES["moving gif"]
+def test_only_the_first_frame_of_a_gif_is_read():
+    data = FILES["animated gif"]
     first = image_headers.first_gif_frame(data).numpy()
     assert len(first) < len(data) / 2 and first.endswith(b"\0;")
     np.testing.assert_array_equal(
@@ -165,15 +168,17 @@ def test_later_frames_of_a_gif_are_not_read():
     )
 
 
-def test_any_bytes_get_an_answer():
+def test_random_changes_of_headers_never_crash():
     rng = np.random.default_rng(0)
-    check = tf.function(image_headers.refusal, input_signature=[tf.TensorSpec((), tf.string)])
+    check = tf.function(
+        image_headers.rejection_reason, input_signature=[tf.TensorSpec((), tf.string)]
+    )
     for data in FILES.values():
         for _ in range(20):
-            spoiled = bytearray(data)
+            changed = bytearray(data)
             for _ in range(5):
-                spoiled[rng.integers(2, min(len(data), 120))] = rng.integers(256)
+                changed[rng.integers(2, min(len(data), 120))] = rng.integers(256)
             try:
-                assert check(bytes(spoiled)).dtype == tf.string
+                assert check(bytes(changed)).dtype == tf.string
             except tf.errors.InvalidArgumentError:
-                assert bytes(spoiled[:3]) == b"\xff\xd8\xff"
+                assert bytes(changed[:3]) == b"\xff\xd8\xff"

@@ -12,7 +12,7 @@ from resnet_keras.preprocessing import Preprocessing
 
 
 def photo(height, width, channels=3, seed=0):
-    """Smooth with some noise, as photographs are."""
+    """A smooth image with some noise, like a photograph."""
     rng = np.random.default_rng(seed)
     rows, columns = np.mgrid[0:height, 0:width]
     planes = [
@@ -29,7 +29,7 @@ def encoded(image, kind, **options):
     return data.getvalue()
 
 
-def opened(data):
+def decoded_by_pil(data):
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
 
 
@@ -42,14 +42,14 @@ def stretch_rule(height, width):
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP"])
-def test_lossless_rgb(kind):
+def test_lossless_formats(kind):
     image = photo(7, 11)
     decoded = transforms.decode(encoded(image, kind))
     assert decoded.dtype == tf.uint8
     np.testing.assert_array_equal(decoded, image)
 
 
-def test_grey_png_is_repeated():
+def test_gray_png_gets_three_channels():
     image = photo(5, 6, 1)[..., 0]
     decoded = transforms.decode(encoded(image, "PNG")).numpy()
     np.testing.assert_array_equal(decoded, np.repeat(image[..., None], 3, axis=2))
@@ -64,28 +64,28 @@ def test_alpha_is_dropped():
 def test_palette_png():
     image = Image.fromarray(photo(9, 8)).quantize(16)
     data = encoded(image, "PNG")
-    np.testing.assert_array_equal(transforms.decode(data), opened(data))
+    np.testing.assert_array_equal(transforms.decode(data), decoded_by_pil(data))
 
 
 def test_16_bit_png_becomes_8_bits():
-    wide = np.random.default_rng(0).integers(0, 2**16, (6, 5), np.uint16)
-    decoded = transforms.decode(encoded(Image.fromarray(wide), "PNG")).numpy()
+    image = np.random.default_rng(0).integers(0, 2**16, (6, 5), np.uint16)
+    decoded = transforms.decode(encoded(Image.fromarray(image), "PNG")).numpy()
     assert decoded.dtype == np.uint8 and decoded.shape == (6, 5, 3)
-    assert np.abs(decoded[..., 0] - wide / 257).max() <= 1
+    assert np.abs(decoded[..., 0] - image / 257).max() <= 1
     np.testing.assert_array_equal(decoded[..., 0], decoded[..., 2])
 
 
 @pytest.mark.parametrize("subsampling, tolerance", [(0, 3), (2, 12)])
 def test_jpeg(subsampling, tolerance):
-    # Chroma that was stored at half size is interpolated differently by different libraries.
+    # Libraries interpolate chroma that is stored at half size in different ways.
     data = encoded(photo(40, 56), "JPEG", quality=92, subsampling=subsampling)
-    difference = np.abs(transforms.decode(data).numpy().astype(int) - opened(data))
+    difference = np.abs(transforms.decode(data).numpy().astype(int) - decoded_by_pil(data))
     assert np.mean(difference) < 1.5 and np.percentile(difference, 99) <= tolerance
 
 
-def test_grey_jpeg():
+def test_gray_jpeg():
     data = encoded(photo(24, 17, 1)[..., 0], "JPEG", quality=92)
-    difference = np.abs(transforms.decode(data).numpy().astype(int) - opened(data))
+    difference = np.abs(transforms.decode(data).numpy().astype(int) - decoded_by_pil(data))
     assert difference.max() <= 2
 
 
@@ -97,11 +97,11 @@ def test_cmyk_jpeg():
 def test_first_frame_of_a_gif():
     frames = [Image.fromarray(np.full((4, 5, 3), value, np.uint8)) for value in (10, 200)]
     data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
-    np.testing.assert_array_equal(transforms.decode(data), opened(data))
+    np.testing.assert_array_equal(transforms.decode(data), decoded_by_pil(data))
 
 
 @pytest.mark.parametrize("data", [b"", b"no image", encoded(photo(9, 9), "PNG")[:60]])
-def test_what_is_no_image(data):
+def test_bytes_that_are_not_an_image(data):
     with pytest.raises(tf.errors.InvalidArgumentError):
         transforms.decode(data)
 
@@ -127,14 +127,14 @@ def test_stretch_equals_pil_when_enlarging(before, after):
     assert np.abs(resized.astype(int) - np.asarray(reference)).max() <= 1
 
 
-def test_same_size_keeps_the_pixels():
+def test_images_of_the_right_size_keep_their_pixels():
     image = np.random.default_rng(0).integers(0, 256, (32, 24, 3), np.uint8)
     np.testing.assert_array_equal(transforms.resize(image, stretch_rule(32, 24)), image)
     np.testing.assert_array_equal(transforms.resize(image, crop_rule(32, 24, 24)), image)
 
 
-def test_rounded_to_the_nearest_grey_level():
-    # Pairs of 10 and 11: the mean is 10.5, of 10, 11, 11, 11: 10.75. Cutting off gives 10.
+def test_values_are_rounded_to_the_nearest_integer():
+    # The mean of 10, 11, 11 and 11 is 10.75; truncating would give 10.
     image = np.full((2, 2, 3), 11, np.uint8)
     image[0, 0] = 10
     np.testing.assert_array_equal(transforms.resize_stretch(image, (1, 1)), [[[11, 11, 11]]])
@@ -156,14 +156,14 @@ def test_shorter_side(height, width, side, expected):
 
 @pytest.mark.parametrize("height, width", [(64, 96), (97, 64), (65, 71), (256, 341)])
 @pytest.mark.parametrize("size", [32, 31])
-def test_crop_is_the_centre_of_the_resized_image(height, width, size):
+def test_crop_is_the_center_of_the_resized_image(height, width, size):
     image = photo(height, width)
     side = 48
     resized = transforms.resize_shorter_side(image, side).numpy()
     top, left = (resized.shape[0] - size) // 2, (resized.shape[1] - size) // 2
-    made = transforms.resize(image, crop_rule(size, size, side)).numpy()
-    np.testing.assert_array_equal(made, resized[top : top + size, left : left + size])
-    # As many pixels are cut off before as behind, but for an odd one.
+    found = transforms.resize(image, crop_rule(size, size, side)).numpy()
+    np.testing.assert_array_equal(found, resized[top : top + size, left : left + size])
+    # The same number of pixels is cut off at both ends, except for an odd one.
     below, right = resized.shape[0] - size - top, resized.shape[1] - size - left
     assert 0 <= below - top <= 1 and 0 <= right - left <= 1
 
@@ -171,49 +171,50 @@ def test_crop_is_the_centre_of_the_resized_image(height, width, size):
 @pytest.mark.parametrize("size", [40, 41])
 def test_crop_without_resizing_is_numpy_slicing(size):
     image = photo(60, 81)
-    made = transforms.resize(image, crop_rule(size, size, 60)).numpy()
+    found = transforms.resize(image, crop_rule(size, size, 60)).numpy()
     top, left = (60 - size) // 2, (81 - size) // 2
-    np.testing.assert_array_equal(made, image[top : top + size, left : left + size])
+    np.testing.assert_array_equal(found, image[top : top + size, left : left + size])
 
 
 @pytest.mark.parametrize("height, width", [(300, 200), (100, 1000), (1000, 100), (4, 128), (5, 31)])
-def test_images_of_ordinary_shape_are_resized_whole(height, width):
+def test_images_of_ordinary_shape_are_not_cut(height, width):
     image, side = photo(height, width), 48
-    whole = transforms._resize(image, transforms.scaled_sides(tf.shape(image)[:2], side))
-    np.testing.assert_array_equal(transforms.resize_shorter_side(image, side), whole)
+    expected = transforms._resize(image, transforms.scaled_shape(tf.shape(image)[:2], side))
+    np.testing.assert_array_equal(transforms.resize_shorter_side(image, side), expected)
 
 
-# Whole ratios, so that the two resized sides are rounded alike.
+# The ratios are integers, so that both sides are rounded in the same way.
 @pytest.mark.parametrize(
     "height, width, side", [(10, 400, 20), (800, 20, 10), (701, 11, 22), (3, 1000, 24)]
 )
-def test_of_a_strip_the_same_centre_is_cut_out_of_less(height, width, side):
+def test_a_strip_without_its_ends_gives_the_same_center(height, width, side):
     image, size = photo(height, width), side - 2
     part = transforms.resize_shorter_side(image, side)
-    assert max(part.shape) <= (transforms.MAX_RATIO + 1) * side
-    whole = transforms._resize(image, transforms.scaled_sides(tf.shape(image)[:2], side)).numpy()
-    top, left = (whole.shape[0] - size) // 2, (whole.shape[1] - size) // 2
-    made = transforms.resize(image, crop_rule(size, size, side)).numpy().astype(int)
-    assert np.abs(made - whole[top : top + size, left : left + size]).max() <= 1
+    assert max(part.shape) <= (transforms.MAX_ASPECT_RATIO + 1) * side
+    shape = transforms.scaled_shape(tf.shape(image)[:2], side)
+    strip = transforms._resize(image, shape).numpy()
+    top, left = (strip.shape[0] - size) // 2, (strip.shape[1] - size) // 2
+    found = transforms.resize(image, crop_rule(size, size, side)).numpy().astype(int)
+    assert np.abs(found - strip[top : top + size, left : left + size]).max() <= 1
 
 
 @pytest.mark.parametrize("shape", [(1, 16_384), (16_384, 1)])
-def test_a_line_of_pixels_is_not_enlarged_to_gigabytes(shape):
+def test_a_line_of_pixels_does_not_become_gigabytes(shape):
     data = encoded(np.full((*shape, 3), 77, np.uint8), "PNG")
     assert len(data) < 400
     compiled = tf.function(
         lambda data: transforms.resize_shorter_side(transforms.decode(data), 256),
         input_signature=[tf.TensorSpec((), tf.string)],
     )
-    # Asked beforehand: whatever has no bound would take 12 GiB here.
+    # Check with a side of 2 first: without the limit, the call below would allocate 12 GiB.
     sides = transforms.resize_shorter_side(np.zeros((*shape, 3), np.uint8), 2).shape[:2]
-    assert max(sides) == 2 * transforms.MAX_RATIO
+    assert max(sides) == 2 * transforms.MAX_ASPECT_RATIO
     resized = compiled(data).numpy()
     assert resized.shape[:2] == tuple(128 * side for side in sides)
     assert (resized == 77).all()
 
 
-def test_same_in_a_graph():
+def test_graph_and_eager_mode_agree():
     rule = crop_rule(16, 16, 20)
     compiled = tf.function(
         lambda data: transforms.resize(transforms.decode(data), rule),
@@ -234,8 +235,8 @@ def test_normalize(shape, std, per_pixel):
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, shape, np.uint8)
     mean = rng.random((4, 5, 3) if per_pixel else (3,)).astype(np.float32)
-    made = Preprocessing((4, 5), "stretch", 1 / 255, mean, std, ("a",))
-    normalized = transforms.normalize(images, made)
+    rule = Preprocessing((4, 5), "stretch", 1 / 255, mean, std, ("a",))
+    normalized = transforms.normalize(images, rule)
     assert normalized.dtype == tf.float32 and normalized.shape == shape
     expected = (images / 255.0 - mean.astype(np.float64)) / std
     np.testing.assert_allclose(normalized, expected, rtol=1e-5, atol=1e-6)

@@ -1,4 +1,4 @@
-"""Real processes on loopback that train together, started and watched by a test."""
+"""Real processes on this machine that train together, started and watched by a test."""
 
 import os
 import subprocess
@@ -9,18 +9,18 @@ from pathlib import Path
 import numpy as np
 
 from resnet_keras.training import checkpoint
-from tests.distributed.meeting import free_address
+from tests.distributed.local_processes import free_address
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 class Run:
-    """Where one run's processes write: a folder each, so that it shows who wrote.
+    """The processes of one run. Each writes to a folder of its own, which shows who wrote what.
 
     Args:
-        folder: made if it is not there.
-        cache: of what XLA compiled, shared by runs.
-        flags: of `train.py`, for all processes.
+        folder: the folder for all of them; created if needed.
+        cache: the folder of XLA's compilation cache, shared by runs.
+        flags: the flags of `train.py` for all processes.
     """
 
     def __init__(self, folder, cache, flags):
@@ -28,17 +28,17 @@ class Run:
         folder.mkdir(exist_ok=True)
 
     def start(self, *flags, count=1, backend="jax", wait=120):
-        """Starts the processes, and returns them."""
+        """Starts the processes and returns them."""
         address = free_address()
         started = []
         for index in range(count):
-            here = self.folder / str(index)
-            here.mkdir(exist_ok=True)
-            several = ("--coordinator", address, "--processes", str(count),
-                       "--process", str(index), "--wait", str(wait))  # fmt: skip
+            folder = self.folder / str(index)
+            folder.mkdir(exist_ok=True)
+            group = ("--coordinator", address, "--processes", str(count),
+                     "--process", str(index), "--wait", str(wait))  # fmt: skip
             command = [sys.executable, ROOT / "train.py", *self.flags, "--name", "run",
-                       "--runs-dir", here / "runs", "--export-dir", here / "exports",
-                       *(several if count > 1 else ()), *flags]  # fmt: skip
+                       "--runs-dir", folder / "runs", "--export-dir", folder / "exports",
+                       *(group if count > 1 else ()), *flags]  # fmt: skip
             environment = {
                 **os.environ,
                 "KERAS_BACKEND": backend,
@@ -46,35 +46,35 @@ class Run:
                 "JAX_COMPILATION_CACHE_DIR": str(self.cache),
                 "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
             }
-            with open(here / "stderr", "a") as said:
+            with open(folder / "stderr", "a") as stderr:
                 process = subprocess.Popen(
                     list(map(str, command)), env=environment, text=True,
-                    stdout=subprocess.PIPE, stderr=said,
+                    stdout=subprocess.PIPE, stderr=stderr,
                 )  # fmt: skip
             started.append(process)
         return started
 
     def train(self, *flags, **kwargs):
-        """Runs the processes to their end; returns what each printed."""
+        """Runs the processes until they end; returns the standard output of each."""
         started = self.start(*flags, **kwargs)
         try:
             printed = [process.communicate(timeout=1500)[0] for process in started]
         finally:
             for process in started:
                 process.kill()
-        assert [process.returncode for process in started] == [0] * len(started), self.said(0)
+        assert [process.returncode for process in started] == [0] * len(started), self.stderr(0)
         return printed
 
-    def said(self, index):
+    def stderr(self, index):
         """What a process wrote to standard error."""
         return (self.folder / str(index) / "stderr").read_text()
 
     def run(self, index=0):
-        """A process's run folder."""
+        """The run folder of a process."""
         return self.folder / str(index) / "runs/run"
 
     def arrays(self, step):
-        """The state that process 0 saved after a step."""
+        """The arrays of the checkpoint that process 0 saved after a step."""
         return checkpoint.load(self.run() / f"checkpoints/step-{step:09d}.ckpt").arrays
 
     def losses(self):
@@ -83,19 +83,19 @@ class Run:
         return {int(row[0]): float(row[2]) for row in rows}
 
     def wait_for(self, name, seconds=200):
-        """Waits until a file is in process 0's run folder."""
-        until = time.monotonic() + seconds
+        """Waits until a file exists in the run folder of process 0."""
+        deadline = time.monotonic() + seconds
         while not (self.run() / name).exists():
-            assert time.monotonic() < until, self.said(0)
+            assert time.monotonic() < deadline, self.stderr(0)
             time.sleep(0.02)
 
     def wait_for_step(self, step):
-        """Waits until that step's checkpoint is there."""
+        """Waits until the checkpoint of a step exists."""
         self.wait_for(f"checkpoints/step-{step:09d}.ckpt")
 
 
-def ends(started, seconds=60):
-    """Waits for processes, that long for each; returns their exit statuses."""
+def exit_statuses(started, seconds=60):
+    """Waits for the processes, up to so many seconds each; returns their exit statuses."""
     statuses = [process.wait(seconds) for process in started]
     for process in started:
         process.communicate()
@@ -103,7 +103,7 @@ def ends(started, seconds=60):
 
 
 def assert_close(mine, theirs, atol=1e-5):
-    """Compares the arrays of two checkpoints."""
+    """Asserts that the arrays of two checkpoints are close."""
     assert mine.keys() == theirs.keys()
     for name, values in mine.items():
         if name.startswith("metrics"):

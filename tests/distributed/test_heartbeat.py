@@ -1,7 +1,8 @@
-"""Word of a loss: real connections, no network to train."""
+"""Reports about lost processes, over real connections; no network is trained."""
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -9,104 +10,106 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from resnet_keras.distributed import heartbeat as lines
-from tests.distributed.meeting import call, free_address, meet_all
+from resnet_keras.distributed import heartbeat as heartbeat_module
+from tests.distributed.local_processes import free_address, meet_all, meet_as
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def watched(found):
-    """Watches every line; returns the lists that losses are put into, and an event a line."""
-    losses, events = [[] for _ in found], [threading.Event() for _ in found]
-    for line, loss, event in zip(found, losses, events, strict=True):
-        line.watch(lambda why, loss=loss, event=event: (loss.append(why), event.set()))
-    return losses, events
+def watch_all(heartbeats):
+    """Watches all heartbeats; returns a list of failures and an event for each of them."""
+    failures, events = [[] for _ in heartbeats], [threading.Event() for _ in heartbeats]
+    for heartbeat, failed, event in zip(heartbeats, failures, events, strict=True):
+        heartbeat.watch(
+            lambda reason, failed=failed, event=event: (failed.append(reason), event.set())
+        )
+    return failures, events
 
 
-def test_who_gives_up_tells_all_the_others_why():
-    found = meet_all(3)
-    losses, events = watched(found)
-    found[2].fail("no space left on device")
+def test_a_failure_is_reported_to_all_others_with_its_reason():
+    heartbeats = meet_all(3)
+    failures, events = watch_all(heartbeats)
+    heartbeats[2].fail("no space left on device")
     assert events[0].wait(10) and events[1].wait(10)
-    expected = ["process 2 of 3 gave up: no space left on device"]
-    assert losses == [expected, expected, []]
+    expected = ["process 2 of 3 failed: no space left on device"]
+    assert failures == [expected, expected, []]
 
 
-# Another process, which can die and hang as threads cannot.
-MEMBER = """
+# A real process, because threads cannot die or hang.
+WORKER = """
 import sys, time
-from resnet_keras.distributed.rendezvous import call_roll
-line = call_roll(sys.argv[1], int(sys.argv[2]), 3, {"--seed": "0", "keras": "3"}, 20, print)
-line.watch(print)
+from resnet_keras.distributed.rendezvous import meet
+heartbeat = meet(sys.argv[1], int(sys.argv[2]), 3, {"--seed": "0", "keras": "3"}, 20, print)
+heartbeat.watch(print)
 time.sleep(60)
 """
 
 
 @contextlib.contextmanager
-def two_and_another_process():
+def two_threads_and_a_process():
     address = free_address()
-    command = [sys.executable, "-c", MEMBER, address, "2"]
-    other = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+    command = [sys.executable, "-c", WORKER, address, "2"]
+    worker = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
     try:
         with ThreadPoolExecutor(2) as pool:
-            yield list(pool.map(lambda index: call(address, index, 3), range(2))), other
+            yield list(pool.map(lambda index: meet_as(address, index, 3), range(2))), worker
     finally:
-        other.kill()
-        other.wait()
+        worker.kill()
+        worker.wait()
 
 
-def test_one_that_dies_is_named_to_all_at_once():
-    with two_and_another_process() as (found, other):
-        losses, events = watched(found)
-        other.kill()
+def test_a_process_that_dies_is_reported_at_once():
+    with two_threads_and_a_process() as (heartbeats, worker):
+        failures, events = watch_all(heartbeats)
+        worker.kill()
         assert events[0].wait(5) and events[1].wait(5)
-    for (why,) in losses:
-        assert why.startswith(
-            "process 2 of 3 has died, or its machine is gone: its connection broke off. The run"
+    for (reason,) in failures:
+        assert reason.startswith(
+            "process 2 of 3 died or became unreachable: its connection closed. The run has ended"
         )
 
 
-def test_one_that_hangs_is_named_after_a_while(monkeypatch):
-    monkeypatch.setattr(lines, "LOST_SECONDS", 3.0)
-    with two_and_another_process() as (found, other):
-        losses, events = watched(found)
+def test_a_process_that_hangs_is_reported_after_the_timeout(monkeypatch):
+    monkeypatch.setattr(heartbeat_module, "TIMEOUT", 3.0)
+    with two_threads_and_a_process() as (heartbeats, worker):
+        failures, events = watch_all(heartbeats)
         time.sleep(4)
-        assert losses == [[], []]  # signs of life come without being asked for
-        os.kill(other.pid, 19)
+        assert failures == [[], []]  # heartbeats arrive without being requested
+        os.kill(worker.pid, signal.SIGSTOP)
         assert events[0].wait(10) and events[1].wait(10)
-    for (why,) in losses:
-        assert why.startswith("process 2 of 3 has not been heard of for 3 seconds. The run")
+    for (reason,) in failures:
+        assert reason.startswith("process 2 of 3 has sent nothing for 3 seconds. The run has ended")
 
 
-def leave(line):
-    ended = line.wait_for_end()
-    line.close()
-    return ended
+def wait_and_close(heartbeat):
+    results = heartbeat.wait_for_end()
+    heartbeat.close()
+    return results
 
 
-def test_one_that_is_through_is_not_missed():
-    found = meet_all(3)
-    losses, _ = watched(found)
-    assert not found[0].others_are_through
-    for line in found[1:]:
-        line.through()
+def test_losing_a_process_that_has_finished_is_not_a_failure():
+    heartbeats = meet_all(3)
+    failures, _ = watch_all(heartbeats)
+    assert not heartbeats[0].others_finished
+    for heartbeat in heartbeats[1:]:
+        heartbeat.finish()
     time.sleep(1)
-    assert found[0].others_are_through
-    found[1].fail("SIGTERM")
+    assert heartbeats[0].others_finished
+    heartbeats[1].fail("SIGTERM")
     time.sleep(1)
-    assert losses == [[], [], []]
+    assert failures == [[], [], []]
     with ThreadPoolExecutor(1) as pool:
-        other = pool.submit(leave, found[2])
-        found[0].end(stopped_by=15)
-        assert other.result(10) == {"stopped_by": 15}
+        worker = pool.submit(wait_and_close, heartbeats[2])
+        heartbeats[0].end(stopped_by=15)
+        assert worker.result(10) == {"stopped_by": 15}
 
 
-def test_the_end_is_told_and_nobody_is_missed_then():
-    found = meet_all(3)
-    losses, _ = watched(found)
+def test_the_end_carries_the_results_and_closing_is_not_a_failure_then():
+    heartbeats = meet_all(3)
+    failures, _ = watch_all(heartbeats)
     with ThreadPoolExecutor(2) as pool:
-        others = [pool.submit(leave, line) for line in found[1:]]
-        found[0].end(test_error=8.75)
-        assert [other.result(10) for other in others] == [{"test_error": 8.75}] * 2
+        workers = [pool.submit(wait_and_close, heartbeat) for heartbeat in heartbeats[1:]]
+        heartbeats[0].end(test_error=8.75)
+        assert [worker.result(10) for worker in workers] == [{"test_error": 8.75}] * 2
     time.sleep(1)
-    assert losses == [[], [], []]
+    assert failures == [[], [], []]

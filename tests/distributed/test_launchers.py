@@ -1,4 +1,4 @@
-"""What Slurm, Open MPI and Kubernetes tell a process of the others."""
+"""The processes that Slurm, Open MPI and Kubernetes start."""
 
 import pytest
 
@@ -22,7 +22,7 @@ OPEN_MPI = {
 KUBERNETES = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "JOB_COMPLETION_INDEX": "1"}
 
 
-def within(monkeypatch, variables):
+def set_environment(monkeypatch, variables):
     for name in {**SLURM, **OPEN_MPI, **KUBERNETES, "JAX_LOCAL_DEVICE_IDS": ""}:
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
@@ -36,7 +36,7 @@ def within(monkeypatch, variables):
         (SLURM, "Slurm"),
         (OPEN_MPI, "Open MPI"),
         (KUBERNETES, "Kubernetes"),
-        # One task, a shell inside an allocation, a pod that is no indexed job's: alone.
+        # A single task, a shell in an allocation, a pod that belongs to no indexed job.
         ({**SLURM, "SLURM_NTASKS": "1"}, None),
         ({name: SLURM[name] for name in ("SLURM_JOB_ID", "SLURM_NTASKS")}, None),
         ({name: SLURM[name] for name in ("SLURM_JOB_ID", "SLURM_NTASKS", "SLURM_PROCID")}, None),
@@ -44,59 +44,59 @@ def within(monkeypatch, variables):
         ({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, None),
     ],
 )
-def test_which_launcher_started_several(variables, name):
-    assert launchers.launcher(variables) == name
+def test_detect_launcher(variables, name):
+    assert launchers.detect_launcher(variables) == name
 
 
-def test_a_place_under_slurm(monkeypatch):
-    within(monkeypatch, SLURM)
-    place = launchers.place("Slurm", 10)
-    host, port = place.coordinator.split(":")
+def test_slurm(monkeypatch):
+    set_environment(monkeypatch, SLURM)
+    spec = launchers.process_spec("Slurm", 10)
+    host, port = spec.address.split(":")
     assert host == "node007" and 61440 <= int(port) < 65536
-    assert (place.count, place.index, place.local_devices) == (4, 3, [1])
+    assert (spec.count, spec.index, spec.local_devices) == (4, 3, [1])
 
 
-def test_a_task_that_sees_its_own_gpu_alone_says_so(monkeypatch):
-    within(monkeypatch, {**SLURM, "JAX_LOCAL_DEVICE_IDS": "0"})
-    assert launchers.place("Slurm", 10).local_devices == [0]
+def test_the_visible_gpus_can_be_set_by_a_variable(monkeypatch):
+    set_environment(monkeypatch, {**SLURM, "JAX_LOCAL_DEVICE_IDS": "0"})
+    assert launchers.process_spec("Slurm", 10).local_devices == [0]
     monkeypatch.setenv("JAX_LOCAL_DEVICE_IDS", "2,3")
-    assert launchers.place("Slurm", 10).local_devices == [2, 3]
+    assert launchers.process_spec("Slurm", 10).local_devices == [2, 3]
     monkeypatch.setenv("JAX_LOCAL_DEVICE_IDS", "first")
     with pytest.raises(UserError, match=r"first.*--coordinator"):
-        launchers.place("Slurm", 10)
+        launchers.process_spec("Slurm", 10)
 
 
-def test_a_place_under_open_mpi(monkeypatch):
-    within(monkeypatch, OPEN_MPI)
-    place = launchers.place("Open MPI", 10)
-    assert place.coordinator.startswith("10.96.0.1:")
-    assert (place.count, place.index, place.local_devices) == (2, 1, [0])
+def test_open_mpi(monkeypatch):
+    set_environment(monkeypatch, OPEN_MPI)
+    spec = launchers.process_spec("Open MPI", 10)
+    assert spec.address.startswith("10.96.0.1:")
+    assert (spec.count, spec.index, spec.local_devices) == (2, 1, [0])
 
 
-def test_what_cannot_be_found_out_is_said_with_what_would_work(monkeypatch):
-    within(monkeypatch, {**OPEN_MPI, "OMPI_MCA_orte_hnp_uri": "1531576320.0;usock"})
+def test_incomplete_variables_are_reported_with_the_flags_that_help(monkeypatch):
+    set_environment(monkeypatch, {**OPEN_MPI, "OMPI_MCA_orte_hnp_uri": "1531576320.0;usock"})
     with pytest.raises(UserError, match=r"Open MPI started this process.*--coordinator HOST:PORT"):
-        launchers.place("Open MPI", 10)
+        launchers.process_spec("Open MPI", 10)
 
 
-def test_kubernetes_without_its_package_is_said(monkeypatch):
-    within(monkeypatch, KUBERNETES)
+def test_kubernetes_without_its_package_is_reported(monkeypatch):
+    set_environment(monkeypatch, KUBERNETES)
     with pytest.raises(UserError, match=r"Kubernetes started this process.*--coordinator"):
-        launchers.place("Kubernetes", 10)
+        launchers.process_spec("Kubernetes", 10)
 
 
-def test_a_name_that_is_not_known_yet_is_waited_for(monkeypatch):
+def test_a_host_name_that_cannot_be_resolved_yet_is_retried(monkeypatch):
     tries = []
 
-    def detected(wait):
-        tries.append(wait)
+    def detect(timeout):
+        tries.append(timeout)
         if len(tries) < 3:
             raise RuntimeError("Retry failed") from OSError("Name or service not known")
-        return launchers.Place("resnet-0.jobs:55527", 2, 1)
+        return launchers.ProcessSpec("resnet-0.jobs:55527", 2, 1)
 
-    monkeypatch.setattr(launchers, "_detected", detected)
+    monkeypatch.setattr(launchers, "_detect", detect)
     monkeypatch.setattr(launchers.time, "sleep", lambda seconds: None)
-    assert launchers.place("Kubernetes", 60).index == 1
+    assert launchers.process_spec("Kubernetes", 60).index == 1
     tries.clear()
     with pytest.raises(UserError, match="Retry failed"):
-        launchers.place("Kubernetes", 0)
+        launchers.process_spec("Kubernetes", 0)

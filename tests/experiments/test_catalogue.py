@@ -1,19 +1,19 @@
-"""The experiments as data."""
+"""Tests of `experiments.catalogue`."""
 
 import pytest
 
 from resnet_keras import recipes
 from resnet_keras.errors import UsageError
-from resnet_keras.experiments.catalogue import EXPERIMENTS, get, run_name
+from resnet_keras.experiments.catalogue import EXPERIMENTS, get_experiment, run_name
 from resnet_keras.experiments.plan import plan
 from resnet_keras.reporting.gallery import FIGURES, TABLES
 
 
 def labels(name, **given):
-    return [recipe.architecture.label for recipe in get(name).recipes(**given)]
+    return [recipe.architecture.label for recipe in get_experiment(name).recipes(**given)]
 
 
-def test_the_papers_comparisons():
+def test_the_experiments_contain_the_networks_of_the_paper():
     assert labels("plain-vs-residual") == [
         "plain20",
         "resnet20-A",
@@ -28,11 +28,12 @@ def test_the_papers_comparisons():
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_every_experiment_lists(name):
-    experiment = get(name)
+def test_every_experiment_has_distinct_runs_and_known_figures(name):
+    experiment = get_experiment(name)
     planned = plan(experiment, seeds=3, scale=0.1)
     names = [one.name for one in planned]
-    # Of 152 layers the ensemble has two, with the seeds 0 and 1: three seeds more are 0 to 3.
+    # The ensemble contains ResNet-152 with the seeds 0 and 1. Three seeds of each are 0 to 2 and
+    # 1 to 3, of which two are the same.
     again = 2 if name == "imagenet-table5" else 0
     assert len(names) == 3 * len(experiment.networks) - again
     assert len(set(names)) == len(names)
@@ -43,24 +44,24 @@ def test_every_experiment_lists(name):
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_every_network_is_on_the_experiments_figures_and_tables(name):
-    experiment = get(name)
+def test_every_network_is_shown_in_a_figure_or_table_of_its_experiment(name):
+    experiment = get_experiment(name)
     shown = {n for f in experiment.figures for n in FIGURES[f].networks}
     shown |= {n for t in experiment.tables for n in TABLES[t].networks}
     assert set(labels(name)) <= shown
 
 
-def test_the_networks_of_one_seed_come_before_the_next():
-    recipes_ = get("options").recipes(seeds=2)
+def test_all_networks_are_trained_with_one_seed_before_the_next():
+    recipes_ = get_experiment("options").recipes(seeds=2)
     assert [recipe.seed for recipe in recipes_] == [0, 0, 0, 1, 1, 1]
 
 
-def test_110_layers_warm_up_also_when_shortened():
-    (recipe,) = get("table6").recipes(scale=0.1, only=("resnet110",))
+def test_the_warm_up_of_110_layers_is_scaled():
+    (recipe,) = get_experiment("table6").recipes(scale=0.1, only=("resnet110",))
     assert recipe.warmup_steps == 40
 
 
-def test_filters_by_name_and_label():
+def test_networks_are_selected_by_name_and_label():
     assert labels("plain-vs-residual", only=("plain20",)) == ["plain20"]
     assert labels("plain-vs-residual", only=("resnet20-B",)) == ["resnet20-B"]
     assert len(labels("plain-vs-residual", only=("resnet20",))) == 3
@@ -68,76 +69,87 @@ def test_filters_by_name_and_label():
         labels("plain-vs-residual", only=("resnet20-D",))
 
 
-def test_unknown_names_list_the_nearest_first():
+def test_an_unknown_experiment_lists_the_nearest_name_first():
     with pytest.raises(UsageError, match="known: options,"):
-        get("option")
+        get_experiment("option")
 
 
-def test_names_differ_by_what_was_asked_for():
+def test_run_names_contain_scale_and_precision():
     recipe = recipes.make("paper", "resnet20", seed=1)
     assert run_name(recipe) == "resnet20-A-seed1"
     assert run_name(recipe.scaled(0.1), 0.1) == "resnet20-A-seed1-x0.1"
     assert run_name(recipe, 0.5, "float32") == "resnet20-A-seed1-x0.5-float32"
 
 
-def test_rows_as_often_as_asked_whatever_the_scale():
-    assert get("options").recipes(scale=0.01, eval_every=7)[0].eval_every == 7
+def test_a_given_eval_every_is_not_scaled():
+    assert get_experiment("options").recipes(scale=0.01, eval_every=7)[0].eval_every == 7
 
 
 @pytest.mark.parametrize("name", ["table2", "table3", "table4", "table5", "fig4"])
-def test_imagenet_is_trained_as_section_3_4_says(name):
-    for recipe in get(f"imagenet-{name}").recipes():
+def test_imagenet_is_trained_as_in_section_3_4(name):
+    for recipe in get_experiment(f"imagenet-{name}").recipes():
         assert (recipe.dataset, recipe.batch_size, recipe.steps) == ("imagenet2012", 256, 600_000)
         assert (recipe.learning_rate, recipe.drops, recipe.decay) == (0.1, (150_000, 300_000), 1e-4)
         assert (recipe.augmentation, recipe.lighting) == ("scale", 0.1)
 
 
-def test_fast_in_epochs_on_all_images():
-    planned = plan(get("fast"), seeds=3)
+def test_fast_trains_for_whole_epochs_on_all_images():
+    planned = plan(get_experiment("fast"), seeds=3)
     assert len(planned) == 15
     epochs = [round(one.recipe.steps * 128 / 50_000) for one in planned[:4]]
     assert epochs == [5, 10, 20, 30]
     assert planned[3].name == "resnet20-A-seed0-fast-30"
     assert planned[3].recipe.steps == recipes.make("fast", "resnet20").steps
     assert all(one.recipe.validation_size == 0 for one in planned)
-    # What Muon is worth in all those epochs.
+    # These two runs show the effect of Muon.
     with_muon, without = planned[2].recipe, planned[4].recipe
     assert planned[4].name == "resnet20-A-seed0-fast-20-sgd"
     assert without.differences(with_muon) == ["muon: 0.0 here, 0.15 there"]
 
 
-def test_the_ablation_changes_one_part_at_a_time_on_held_out_images():
-    # What a part brings along.
-    company = {
+def test_the_ablation_changes_one_part_at_a_time_and_holds_images_out():
+    # Values that depend on the changed part.
+    dependent = {
         "batch_size": {"learning_rate", "muon", "steps", "eval_every"},
         "schedule": {"learning_rate", "drops"},
     }
     together = {"ablation-smoothing-0.1-pad-2": {"label_smoothing", "pad"}}
-    (_, base), *others = get("fast-ablation").members()
+    (_, base), *others = get_experiment("fast-ablation").tagged_recipes()
     assert base.validation_size == 10_000 and base.schedule == "one_cycle"
     for tag, other in others:
         changed = {name for name, value in other.to_json().items() if value != base.to_json()[name]}
         if tag in together:
             assert changed == together.pop(tag)
         else:
-            (part,) = changed & company.keys() or changed
-            assert changed == {part} | company.get(part, set())
+            (part,) = changed & dependent.keys() or changed
+            assert changed == {part} | dependent.get(part, set())
         assert round(other.steps * other.batch_size / 40_000, 1) == 5.0
     assert not together
 
 
-def test_the_ablation_is_the_same_whatever_the_recipe_fast_becomes(monkeypatch):
-    before = get("fast-ablation").recipes()
+def test_the_ablation_does_not_depend_on_the_recipe_fast(monkeypatch):
+    before = get_experiment("fast-ablation").recipes()
     monkeypatch.setitem(recipes.RECIPES, "fast", lambda arch: {"decay": 0.5, "pad": 1})
-    assert get("fast-ablation").recipes() == before
+    assert get_experiment("fast-ablation").recipes() == before
 
 
-def test_tags_choose_too():
-    (one,) = plan(get("fast"), only=("fast-10",))
+def test_networks_are_selected_by_tag():
+    (one,) = plan(get_experiment("fast"), only=("fast-10",))
     assert one.recipe.steps == 3_906
 
 
-def test_precisions_differ_in_nothing_else():
-    one, other = get("precision").recipes()
+def test_the_precision_experiment_changes_only_the_precision():
+    one, other = get_experiment("precision").recipes()
     assert {one.precision, other.precision} == {"float32", "mixed_bfloat16"}
     assert len(one.differences(other)) == 1 and one.steps == 2_000
+
+
+def test_the_ablation_with_other_batch_sizes_keeps_its_values():
+    found = dict(get_experiment("fast-ablation").tagged_recipes())
+    for batch_size, steps, learning_rate, muon in (
+        (64, 3125, 0.1, 0.2121),
+        (256, 781, 0.4, 0.1061),
+    ):
+        recipe = found[f"ablation-batch-{batch_size}"]
+        assert (recipe.batch_size, recipe.steps, recipe.eval_every) == (batch_size, steps, steps)
+        assert (recipe.learning_rate, recipe.muon) == (learning_rate, muon)

@@ -1,4 +1,4 @@
-"""The SavedModel as a server has it: its operations, signatures, answers and refusals."""
+"""The signatures of the SavedModel: operations, outputs, and errors for invalid inputs."""
 
 import subprocess
 import sys
@@ -11,7 +11,9 @@ from tensorflow.python.framework import kernels
 
 from resnet_keras.data.transforms import decode, resize
 from resnet_keras.evaluation.predictors import open_predictor
-from tests.data.test_headers import FILES, png_of
+from resnet_keras.export.signatures import build_signatures
+from resnet_keras.preprocessing import Preprocessing
+from tests.data.test_image_headers import FILES, png_of
 from tests.serving.double.harness import CLASSES, NAME, SIZE, encoded, models_dir, photo
 
 
@@ -38,19 +40,19 @@ def nodes(version):
             yield from function.node_def
 
 
-def test_every_operation_is_stock_and_runs_on_a_cpu(version):
+def test_every_operation_is_stock_tensorflow_and_runs_on_a_cpu(version):
     names = {node.op for node in nodes(version)}
     assert len(names) > 30 and "Conv2D" in names
     for name in names:
         assert hasattr(tf.raw_ops, name), name
         assert "PyFunc" not in name
-        found = kernels.get_registered_kernels_for_op(name).kernel
-        # Functions are called by the runtime itself.
-        calls = name in ("PartitionedCall", "StatefulPartitionedCall")
-        assert calls or any(kernel.device_type in ("CPU", "DEFAULT") for kernel in found), name
+        registered = kernels.get_registered_kernels_for_op(name).kernel
+        # The runtime itself calls functions.
+        is_call = name in ("PartitionedCall", "StatefulPartitionedCall")
+        assert is_call or any(k.device_type in ("CPU", "DEFAULT") for k in registered), name
 
 
-def test_signatures(version):
+def test_shapes_of_inputs_and_outputs(version):
     model = saved_model_pb2.SavedModel.FromString((version / "saved_model.pb").read_bytes())
     (graph,) = model.meta_graphs
     assert list(graph.meta_info_def.tags) == ["serve"]
@@ -58,11 +60,11 @@ def test_signatures(version):
     def shape(info):
         return [dim.size for dim in info.tensor_shape.dim]
 
-    given = graph.signature_def
-    assert shape(given["serving_default"].inputs["images"]) == [-1, *SIZE, 3]
-    assert shape(given["classify_bytes"].inputs["image_bytes"]) == [-1]
+    signatures = graph.signature_def
+    assert shape(signatures["serving_default"].inputs["images"]) == [-1, *SIZE, 3]
+    assert shape(signatures["classify_bytes"].inputs["image_bytes"]) == [-1]
     for name in ("serving_default", "classify_bytes"):
-        outputs = given[name].outputs
+        outputs = signatures[name].outputs
         assert {key: shape(value) for key, value in outputs.items()} == {
             "probabilities": [-1, len(CLASSES)],
             "top_classes": [-1, 5],
@@ -70,29 +72,29 @@ def test_signatures(version):
         }
 
 
-def test_the_top_classes(signatures):
+def test_top_classes(signatures):
     images = np.stack([photo(*SIZE, seed=i) for i in range(3)])
-    found = signatures["serving_default"](images=tf.constant(images))
-    probabilities = found["probabilities"].numpy()
+    outputs = signatures["serving_default"](images=tf.constant(images))
+    probabilities = outputs["probabilities"].numpy()
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
     order = np.argsort(-probabilities, axis=1)[:, :5]
-    assert [[name.decode() for name in row] for row in found["top_classes"].numpy()] == [
+    assert [[name.decode() for name in row] for row in outputs["top_classes"].numpy()] == [
         [CLASSES[i] for i in row] for row in order
     ]
     np.testing.assert_array_equal(
-        found["top_probabilities"], np.take_along_axis(probabilities, order, axis=1)
+        outputs["top_probabilities"], np.take_along_axis(probabilities, order, axis=1)
     )
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_bytes_are_resized_as_in_evaluation(signatures, preprocessing, name):
     image = resize(decode(FILES[name]), preprocessing)
-    wanted = signatures["serving_default"](images=image[tf.newaxis])["probabilities"]
-    given = signatures["classify_bytes"](image_bytes=tf.constant([FILES[name]]))["probabilities"]
-    np.testing.assert_array_equal(wanted, given)
+    expected = signatures["serving_default"](images=image[tf.newaxis])["probabilities"]
+    outputs = signatures["classify_bytes"](image_bytes=tf.constant([FILES[name]]))
+    np.testing.assert_array_equal(outputs["probabilities"], expected)
 
 
-def test_answers_keep_their_places(signatures):
+def test_outputs_are_in_the_order_of_the_inputs(signatures):
     files = [encoded(photo(30 + i, 20, seed=i)) for i in range(11)]
     together = signatures["classify_bytes"](image_bytes=tf.constant(files))["probabilities"]
     alone = [
@@ -102,12 +104,12 @@ def test_answers_keep_their_places(signatures):
     np.testing.assert_allclose(together, alone, atol=1e-5)
 
 
-def test_an_empty_batch_has_empty_answers(signatures):
-    for found in (
+def test_an_empty_batch_has_empty_outputs(signatures):
+    for outputs in (
         signatures["classify_bytes"](image_bytes=tf.constant([], tf.string)),
         signatures["serving_default"](images=tf.zeros((0, *SIZE, 3), tf.uint8)),
     ):
-        shapes = {key: tuple(value.shape) for key, value in found.items()}
+        shapes = {key: tuple(value.shape) for key, value in outputs.items()}
         assert shapes == {
             "probabilities": (0, len(CLASSES)),
             "top_classes": (0, 5),
@@ -121,8 +123,8 @@ def test_each_bad_image_is_named(signatures):
     with pytest.raises(tf.errors.InvalidArgumentError) as caught:
         signatures["classify_bytes"](image_bytes=tf.constant(batch))
     assert (
-        "image_bytes[1] is no JPEG, PNG, GIF or BMP; image_bytes[3] is damaged or cut short; "
-        "image_bytes[4] is empty; image_bytes[5] is of 30000x2 pixels"
+        "image_bytes[1] is not a JPEG, PNG, GIF or BMP; image_bytes[3] is damaged or cut short; "
+        "image_bytes[4] is empty; image_bytes[5] has 30000x2 pixels"
     ) in caught.value.message
 
 
@@ -132,7 +134,7 @@ def test_only_the_first_bad_images_are_named(signatures):
 
 
 @pytest.mark.parametrize("shape", [(2, 17, 16, 3), (2, 1, 1, 3), (16, 16, 3), (1, 16, 16, 1)])
-def test_a_wrong_size_is_refused_by_the_graph(version, shape):
+def test_the_graph_refuses_images_of_a_wrong_shape(version, shape):
     from tensorflow.core.protobuf import config_pb2
 
     with tf.compat.v1.Session(graph=tf.Graph()) as session:
@@ -141,23 +143,22 @@ def test_a_wrong_size_is_refused_by_the_graph(version, shape):
         options = config_pb2.CallableOptions()
         options.feed.append(signature.inputs["images"].name)
         options.fetch.append(signature.outputs["probabilities"].name)
-        # As a server feeds: nothing is compared on the way.
+        # A server feeds in the same way, without comparing shapes with the signature.
         call = session._make_callable_from_options(options)
         assert call(np.zeros((3, *SIZE, 3), np.uint8))[0].shape == (3, len(CLASSES))
         text = "x".join(map(str, shape))
         with pytest.raises(tf.errors.InvalidArgumentError) as caught:
             call(np.zeros(shape, np.uint8))
-        assert f"images has the shape {text}, this network takes Nx16x16x3" in str(caught.value)
+        assert f"images has the shape {text}, but this network takes Nx16x16x3" in str(caught.value)
         with pytest.raises((tf.errors.InvalidArgumentError, ValueError)):
             call(np.zeros((1, *SIZE, 3), np.float32))
 
 
-def test_images_of_any_size_where_the_mean_is_one_a_channel():
-    from resnet_keras.export.signatures import signatures
-    from resnet_keras.preprocessing import Preprocessing
-
-    rule = Preprocessing((8, 8), "crop", 1.0, (1, 2, 3), (1, 1, 1), ("a", "b"), 10)
-    made = signatures(lambda images: tf.reduce_mean(images, (1, 2))[:, :2], rule, (None, None))
+def test_a_mean_per_channel_allows_images_of_any_size():
+    preprocessing = Preprocessing((8, 8), "crop", 1.0, (1, 2, 3), (1, 1, 1), ("a", "b"), 10)
+    made = build_signatures(
+        lambda images: tf.reduce_mean(images, (1, 2))[:, :2], preprocessing, (None, None)
+    )
     default = made["serving_default"]
     assert default.inputs[0].shape.as_list() == [None, None, None, 3]
     for size in ((8, 8), (30, 9)):
@@ -170,7 +171,7 @@ def test_images_of_any_size_where_the_mean_is_one_a_channel():
 
 
 @pytest.mark.landing
-def test_tensorflow_alone_gives_the_same_answers(version, signatures, tmp_path):
+def test_tensorflow_alone_computes_the_same_outputs(version, signatures, tmp_path):
     files = [FILES["jpeg"], FILES["png"]]
     np.save(tmp_path / "images.npy", np.stack([photo(*SIZE, seed=i) for i in range(2)]))
     for index, data in enumerate(files):
@@ -188,13 +189,13 @@ np.savez(folder / "out.npz", a=images["probabilities"], b=encoded["probabilities
 assert not any(m.split(".")[0] in ("keras", "resnet_keras") and sys.modules[m] for m in sys.modules)
 """
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, timeout=300)
-    found = np.load(tmp_path / "out.npz")
+    outputs = np.load(tmp_path / "out.npz")
     images = tf.constant(np.load(tmp_path / "images.npy"))
     np.testing.assert_allclose(
-        found["a"], signatures["serving_default"](images=images)["probabilities"], atol=1e-6
+        outputs["a"], signatures["serving_default"](images=images)["probabilities"], atol=1e-6
     )
     np.testing.assert_allclose(
-        found["b"],
+        outputs["b"],
         signatures["classify_bytes"](image_bytes=tf.constant(files))["probabilities"],
         atol=1e-6,
     )

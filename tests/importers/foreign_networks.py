@@ -1,7 +1,7 @@
 """Networks as their PyTorch repositories define them, computed by JAX on NCHW arrays.
 
-Written after those definitions, not after this program's builders: what imported weights are held
-to. Also random weights in their layouts.
+They are written from those definitions, independently of this program's builders, and are the
+reference for imported weights. This module also creates random weights in their layouts.
 """
 
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ EPSILON = 1e-5
 
 
 class Weights(dict):
-    """Random arrays by name, of such a size that a deep network's outputs stay near one."""
+    """Random arrays by name, scaled so that the outputs of a deep network stay close to one."""
 
     def __init__(self, seed=0):
         self.rng = np.random.default_rng(seed)
@@ -40,7 +40,7 @@ class Weights(dict):
 
 
 def cifar_weights(blocks=1, option="A", classes=10, seed=0):
-    """`pytorch_resnet_cifar10`'s state_dict: `resnet20()` has three blocks a stage."""
+    """The state_dict of `pytorch_resnet_cifar10`. Its `resnet20()` has three blocks per stage."""
     w = Weights(seed)
     w.conv("conv1", 16, 3, 3)
     w.bn("bn1", 16)
@@ -61,7 +61,7 @@ def cifar_weights(blocks=1, option="A", classes=10, seed=0):
 
 
 def cifar_forward(w, x, blocks=1):
-    """That repository's `ResNet.forward`: `(N, 3, H, W)` to logits."""
+    """The `ResNet.forward` of that repository: `(N, 3, H, W)` to logits."""
     out = relu(bn(w, "bn1", conv(w, "conv1", x, padding=1)))
     for stage in (1, 2, 3):
         for index in range(blocks):
@@ -146,3 +146,14 @@ def linear(w, name, x):
 
 def relu(x):
     return jnp.maximum(x, 0)
+
+
+def random_images(*shape, seed=1):
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def assert_same_outputs(model, x, expected, least=0.3):
+    """Checks that `model` returns `expected` for NHWC images, and that it is not constant."""
+    given = np.asarray(model(x, training=False))
+    assert expected.std(axis=0).min() > 0 and np.abs(expected).max() > least
+    np.testing.assert_allclose(given, expected, atol=1e-4, rtol=0)

@@ -1,4 +1,4 @@
-"""A network's way from building to an export, for tests that look at what it left."""
+"""The lifecycle of a network, from `build` to an export, for tests that examine the results."""
 
 import io
 from types import SimpleNamespace
@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 from PIL import Image
 
+from resnet_keras.architectures import CLASSIFIER
 from resnet_keras.artefact import Description
 from resnet_keras.export.saved_model import export_file
 from resnet_keras.models.build import build
@@ -15,7 +16,7 @@ from resnet_keras.preprocessing import Preprocessing
 CLASSES = ("zero", "one", "zwei", "trois", "quattro", "fünf", "six")
 
 
-def images_of(count, height, width, seed=0):
+def random_images(count, height, width, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (count, height, width, 3), np.uint8)
 
 
@@ -25,13 +26,13 @@ def png(image):
     return data.getvalue()
 
 
-def preprocessing_of(side, classes=CLASSES):
+def make_preprocessing(side, classes=CLASSES):
     mean = np.random.default_rng(5).uniform(100, 150, (side, side, 3))
     return Preprocessing((side, side), "stretch", 1.0, mean, (60.0, 61.0, 62.0), classes)
 
 
-def shaken(model):
-    """The model with every weight away from where it starts, moving averages too."""
+def randomized(model):
+    """Moves every weight of the model away from its initial value, including moving averages."""
     rng = np.random.default_rng(7)
     shape = (4, *(side or 8 for side in model.input_shape[1:3]), 3)
     for variable in model.trainable_variables:
@@ -39,10 +40,10 @@ def shaken(model):
         variable.assign(value + rng.normal(0, 0.1, value.shape) * (value.ndim == 1))
     for _ in range(5):
         model(rng.normal(size=shape), training=True)
-    # A deep residual network with random weights has logits in the hundreds, whose last digits
-    # a softmax makes much of. A trained one's are of this size.
+    # A deep residual network with random weights has logits in the hundreds, and softmax amplifies
+    # their rounding errors. Scale them to the size of a trained network's logits.
     spread = float(np.std(model(rng.normal(size=shape), training=False)))
-    kernel = model.get_layer("logits").kernel
+    kernel = model.get_layer(CLASSIFIER).kernel
     kernel.assign(kernel * (2.0 / spread))
     return model
 
@@ -52,21 +53,21 @@ def softmax(logits):
     return powers / powers.sum(axis=1, keepdims=True)
 
 
-def travel(folder, arch, option, projection, side):
-    """Everything one network goes through, and what it answered on the way."""
+def run_lifecycle(folder, arch, option, projection, side):
+    """Builds, saves, loads and exports a network. Returns everything that this produced."""
     model = build(
         arch, option, classes=len(CLASSES), input_shape=(side, side, 3), projection=projection
     )
-    shaken(model)
-    preprocessing = preprocessing_of(side)
+    randomized(model)
+    preprocessing = make_preprocessing(side)
     name = f"{arch}-{option}-{projection}"
     description = Description(preprocessing, {"name": name, "dataset": "made-up", "arch": arch})
     path = folder / "model.keras"
     save_keras_file(model, path, description)
     loaded, read = load_keras_file(path)
     version = export_file(path, folder / "models")
-    images = images_of(5, side, side)
-    # Preprocessing by hand, in float64.
+    images = random_images(5, side, side)
+    # Preprocessed here in float64, independently of the package.
     inputs = (images.astype(np.float64) - preprocessing.mean) / preprocessing.std
     expected = softmax(np.asarray(model(inputs.astype(np.float32), training=False)))
     return SimpleNamespace(**locals())

@@ -1,4 +1,4 @@
-"""Our BatchNormalization is Keras' in everything but speed."""
+"""Our BatchNormalization behaves like the layer of Keras."""
 
 import subprocess
 import sys
@@ -12,12 +12,12 @@ import tensorflow as tf
 from resnet_keras.models.batch_norm import BatchNormalization
 
 ROOT = Path(__file__).resolve().parents[2]
-# N·H·W from 2 on, where the unbiased variance is far from the biased one.
+# N·H·W starts at 2, where the unbiased variance differs most from the biased one.
 SHAPES = [(8, 4, 4, 3), (2, 1, 1, 5), (1, 1, 2, 3), (1, 3, 3, 1), (3, 5, 7, 16)]
 
 
 def pair(shape, **kwargs):
-    """Our layer and Keras', with the same random weights, and an input."""
+    """Our layer and that of Keras with the same random weights, and an input."""
     rng = np.random.default_rng(sum(shape))
     layers = [
         kind(momentum=0.9, epsilon=1e-5, **kwargs)
@@ -32,7 +32,7 @@ def pair(shape, **kwargs):
 
 
 def run(layer, x, training):
-    """Outputs, gradients for input and weights, and moving averages after the call."""
+    """Returns outputs, gradients of inputs and weights, and the updated moving averages."""
     weights = np.random.default_rng(1).normal(size=x.shape).astype(np.float32)
     with tf.GradientTape() as tape:
         x = tf.constant(x)
@@ -68,15 +68,15 @@ def test_moving_averages_against_float64(shape):
     wide = x.astype(np.float64)
     expected = (
         0.9 * mean + 0.1 * wide.mean(axis=(0, 1, 2)),
-        0.9 * variance + 0.1 * wide.var(axis=(0, 1, 2)),  # biased, as Keras keeps it
+        0.9 * variance + 0.1 * wide.var(axis=(0, 1, 2)),  # biased, like that of Keras
     )
     for a, b in zip(ours.non_trainable_variables, expected, strict=True):
         np.testing.assert_allclose(a.numpy(), b, rtol=1e-5, atol=1e-6)
 
 
 def test_single_value():
-    # One value a channel: nothing is left but beta, and the variance is zero, not NaN. (Keras' own
-    # layer is off by 1e-4 here: it subtracts two numbers 300 times as large.)
+    # With one value per channel, the output is beta and the variance is zero, not NaN. Keras' layer
+    # is off by 1e-4 here, because it subtracts two numbers that are 300 times as large.
     ours, theirs, x = pair((1, 1, 1, 4))
     beta = ours.beta.numpy()
     mine, reference = run(ours, x, True), run(theirs, x, True)
@@ -105,7 +105,7 @@ def test_frozen_layer_uses_and_keeps_its_moving_averages():
 
 
 @pytest.mark.parametrize("shape, axis", [((4, 6), -1), ((4, 6, 5), -1), ((4, 3, 5, 6), 1)])
-def test_other_ranks_and_axes_are_kerass(shape, axis):
+def test_other_ranks_and_axes_use_the_call_of_keras(shape, axis):
     ours, theirs, x = pair(shape, axis=axis)
     for a, b in zip(run(ours, x, True), run(theirs, x, True), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
@@ -125,8 +125,8 @@ def test_bfloat16(training):
         np.testing.assert_allclose(a.numpy(), b.numpy(), atol=2e-3, rtol=2e-3)
 
 
-def test_bfloat16_statistics_are_taken_in_float32():
-    # A mean far from zero: bfloat16 sums would lose it.
+def test_statistics_of_bfloat16_inputs_are_computed_in_float32():
+    # bfloat16 sums would lose a mean that is far from zero.
     layer = BatchNormalization(momentum=0.0, epsilon=1e-5, dtype="mixed_bfloat16")
     x = tf.cast(np.random.default_rng(0).normal(10, 1, (16, 16, 16, 2)), tf.bfloat16)
     layer(x, training=True)
@@ -170,10 +170,10 @@ def network(kind):
     return keras.Model(inputs, kind(momentum=0.9, epsilon=1e-5, name="bn")(x))
 
 
-@pytest.mark.parametrize("turned", [False, True])
-def test_weights_load_from_one_to_the_other(tmp_path, turned):
+@pytest.mark.parametrize("reverse", [False, True])
+def test_weights_of_one_class_load_into_the_other(tmp_path, reverse):
     kinds = [BatchNormalization, keras.layers.BatchNormalization]
-    source, target = (network(kind) for kind in (kinds[::-1] if turned else kinds))
+    source, target = (network(kind) for kind in (kinds[::-1] if reverse else kinds))
     x = np.random.default_rng(0).normal(size=(4, 4, 4, 3)).astype(np.float32)
     source(x, training=True)
     source.save_weights(tmp_path / "w.weights.h5")
@@ -181,7 +181,7 @@ def test_weights_load_from_one_to_the_other(tmp_path, turned):
     np.testing.assert_allclose(target(x), source(x), atol=1e-5)
 
 
-def test_synchronized_takes_keras_path(monkeypatch):
+def test_synchronized_uses_the_call_of_keras(monkeypatch):
     ours, theirs, x = pair((4, 3, 3, 2), synchronized=True)
     monkeypatch.setattr(tf.compat.v1.nn, "fused_batch_norm", None)  # would fail if called
     for a, b in zip(run(ours, x, True), run(theirs, x, True), strict=True):
@@ -201,7 +201,7 @@ def test_the_fused_kernel_is_used_otherwise(monkeypatch):
     assert len(calls) == 2
 
 
-# Logical devices must be set before TensorFlow starts: a process of its own.
+# Logical devices must be configured before TensorFlow starts, so this runs in its own process.
 REPLICAS = """
 import numpy as np, tensorflow as tf, keras
 cpu = tf.config.list_physical_devices("CPU")[0]
@@ -244,7 +244,7 @@ print("equal")
 
 
 @pytest.mark.landing
-def test_replicas_keep_one_moving_average():
+def test_replicas_have_equal_moving_averages():
     done = subprocess.run(
         [sys.executable, "-c", REPLICAS], cwd=ROOT, capture_output=True, text=True, timeout=300
     )

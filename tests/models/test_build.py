@@ -1,4 +1,4 @@
-"""Builders: exact parameter counts, names, settings, and what is refused."""
+"""`build`: exact parameter counts, layer names, settings, and rejected arguments."""
 
 import time
 
@@ -80,14 +80,14 @@ def test_imagenet_option_a_has_no_parameters():
 
 @pytest.fixture(scope="module")
 def resnet8():
-    """The smallest residual network, by option."""
+    """The smallest networks, by shortcut option."""
     models = {option: build("resnet8", option) for option in "ABC"}
     models["average"] = build("resnet8", "B", projection="average")
     models["plain"] = build("plain8")
     return models
 
 
-def test_layers_are_named_for_their_place(resnet8):
+def test_layer_names(resnet8):
     names = [layer.name for layer in resnet8["C"].layers]
     assert names[0] == "images" and names[-2:] == ["pool", "logits"]
     for stage in (1, 2, 3):
@@ -124,7 +124,7 @@ def test_relu_comes_after_the_addition(resnet8):
     assert after == "stage1_block1_add"
 
 
-def test_nothing_of_training_is_inside(resnet8):
+def test_models_contain_nothing_that_belongs_to_training(resnet8):
     for model in resnet8.values():
         assert model.losses == []
         assert not model.compiled
@@ -140,13 +140,13 @@ def test_batch_norm_settings(resnet8):
         layers = [x for x in model.layers if isinstance(x, keras.layers.BatchNormalization)]
         convolutions = [x for x in model.layers if isinstance(x, keras.layers.Conv2D)]
         bare = [x for x in convolutions if not x.use_bias]
-        assert len(layers) == len(bare) >= 7  # one a convolution without bias
+        assert len(layers) == len(bare) >= 7  # one per convolution without bias
         for layer in layers:
             assert (layer.momentum, layer.epsilon) == (0.9, 1e-5)
             assert layer.scale and layer.center
 
 
-def test_he_normal_and_not_cut_off():
+def test_he_normal_is_not_truncated():
     keras.utils.set_random_seed(3)
     model = build("resnet26", "C")
     scaled = []
@@ -160,13 +160,14 @@ def test_he_normal_and_not_cut_off():
                 assert abs(scaled[-1].mean()) < 0.05, layer.name
     values = np.concatenate(scaled)
     assert abs(values.std() - 1) < 0.01
-    # A Gaussian has 4.55 % beyond two deviations, 0.27 % beyond three; a cut one has none.
+    # A Gaussian has 4.55 % of its values beyond two standard deviations and 0.27 % beyond three. A
+    # truncated one has none.
     assert abs(np.mean(np.abs(values) > 2) - 0.0455) < 0.002
     assert abs(np.mean(np.abs(values) > 3) - 0.0027) < 0.0005
     assert not model.get_layer("logits").bias.numpy().any()
 
 
-def test_two_builds_start_differently():
+def test_two_builds_have_different_initial_weights():
     keras.utils.set_random_seed(3)
     first, second = build("resnet8"), build("resnet8")
     assert not np.array_equal(
@@ -198,7 +199,7 @@ def test_any_size(resnet8):
     rng = np.random.default_rng(0)
     images = rng.normal(size=(2, 32, 32, 3)).astype(np.float32)
     np.testing.assert_allclose(model(images), resnet8["A"](images), atol=1e-5)
-    # Odd sides too: shortcut and convolution round alike.
+    # Odd sizes too: shortcuts and convolutions round in the same way.
     for side in ((9, 13), (1, 1), (7, 40)):
         assert model(rng.normal(size=(1, *side, 3)).astype(np.float32)).shape == (1, 10)
 
@@ -224,14 +225,6 @@ def test_classes_and_architecture_object():
     assert [x.name for x in model.layers if "projection" in x.name] == [
         f"stage{stage}_block1_projection" for stage in (1, 2, 3)
     ]
-
-
-def test_front_door():
-    import resnet_keras
-
-    assert resnet_keras.build is build
-    with pytest.raises(AttributeError, match="bild"):
-        _ = resnet_keras.bild
 
 
 def test_stem_and_stride_of_bottlenecks():
@@ -272,15 +265,15 @@ def test_stem_and_stride_of_bottlenecks():
         ({"arch": "vgg19", "input_shape": (None, None, 3)}, ["vgg19", "fixed"]),
     ],
 )
-def test_refused(args, words):
+def test_rejected_arguments(args, words):
     with pytest.raises(UsageError) as caught:
         build(**args)
     assert all(word in str(caught.value) for word in words), str(caught.value)
 
 
 @pytest.mark.parametrize(
-    "given", [{"option": "B"}, {"projection": "average"}, {"bottleneck_stride": "3x3"}]
+    "kwargs", [{"option": "B"}, {"projection": "average"}, {"bottleneck_stride": "3x3"}]
 )
-def test_an_architecture_says_all_of_itself(given):
-    with pytest.raises(UsageError, match="resnet8-A: leave out option"):
-        build(architectures.parse("resnet8"), **given)
+def test_an_architecture_and_its_variant_together_are_rejected(kwargs):
+    with pytest.raises(UsageError, match="leave out these arguments for resnet8-A"):
+        build(architectures.parse("resnet8"), **kwargs)

@@ -1,4 +1,4 @@
-"""Files of networks that are damaged, of another form, missing, or cannot be written."""
+"""Network files that are damaged, missing, written by another program, or cannot be written."""
 
 import shutil
 import zipfile
@@ -12,13 +12,13 @@ from resnet_keras.errors import UserError
 from resnet_keras.evaluation.predictors import open_predictor
 from resnet_keras.export.saved_model import export_file
 from resnet_keras.models.keras_file import load_keras_file, read_description, save_keras_file
-from tests.models.journeys import travel
+from tests.models.lifecycle import run_lifecycle
 
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
-    """One small network's files."""
-    return travel(tmp_path_factory.mktemp("saved"), "resnet8", "A", "conv_bn", 8)
+    """The files of one small network."""
+    return run_lifecycle(tmp_path_factory.mktemp("saved"), "resnet8", "A", "conv_bn", 8)
 
 
 @pytest.mark.parametrize("keep", [0, 1, 100, 0.5, 0.99])
@@ -62,7 +62,7 @@ def test_damaged_members(saved, tmp_path, member, data):
 
 
 @pytest.mark.parametrize("at", np.linspace(0.02, 0.98, 25))
-def test_flipped_bytes_never_pass_silently(saved, tmp_path, at):
+def test_a_flipped_byte_is_detected_or_harmless(saved, tmp_path, at):
     data = bytearray(saved.path.read_bytes())
     data[int(at * len(data))] ^= 0x10
     path = tmp_path / "broken.keras"
@@ -71,13 +71,13 @@ def test_flipped_bytes_never_pass_silently(saved, tmp_path, at):
         model, read = load_keras_file(path)
     except UserError:
         return
-    # A byte that says nothing, such as a time stamp.
+    # The byte has no effect, for example because it belongs to a time stamp.
     assert read == saved.description
     for mine, theirs in zip(saved.model.variables, model.variables, strict=True):
         np.testing.assert_array_equal(mine.numpy(), theirs.numpy())
 
 
-def test_a_lambda_inside_is_refused(saved, tmp_path):
+def test_a_file_with_a_lambda_is_rejected(saved, tmp_path):
     inputs = keras.Input((8, 8, 3))
     outputs = keras.layers.Lambda(lambda x: x[:, 0, 0], output_shape=(3,))(inputs)
     path = tmp_path / "sly.keras"
@@ -86,14 +86,14 @@ def test_a_lambda_inside_is_refused(saved, tmp_path):
         load_keras_file(path)
 
 
-def test_stock_keras_file_is_refused_by_name(tmp_path):
+def test_a_file_of_another_program_is_rejected(tmp_path):
     path = tmp_path / "stock.keras"
     keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)]).save(path)
-    with pytest.raises(UserError, match=r"stock\.keras holds no preprocessing"):
+    with pytest.raises(UserError, match=r"stock\.keras has no description of the preprocessing"):
         load_keras_file(path)
 
 
-def test_missing_things_are_named(tmp_path):
+def test_errors_name_the_missing_file(tmp_path):
     for path in (tmp_path / "none.keras", tmp_path / "none"):
         with pytest.raises(UserError, match="none"):
             open_predictor(path)
@@ -126,7 +126,7 @@ def test_damaged_saved_model(saved, tmp_path, name, how):
 
 @pytest.mark.parametrize("name", ["preprocessing.json", "model_card.json"])
 @pytest.mark.parametrize("values", ["{}", "[]", "null", '{"scale": 1}'])
-def test_saved_description_of_another_form(saved, tmp_path, name, values):
+def test_invalid_description_in_a_saved_model(saved, tmp_path, name, values):
     shutil.copytree(saved.version, tmp_path / "1")
     (tmp_path / "1" / "assets.extra" / name).write_text(values)
     try:
@@ -134,22 +134,22 @@ def test_saved_description_of_another_form(saved, tmp_path, name, values):
     except UserError as error:
         assert str(tmp_path / "1") in str(error)
     else:
-        # A card may be empty: all in it is optional.
+        # All fields of the card are optional.
         assert name == "model_card.json" and read.preprocessing == saved.preprocessing
 
 
-def test_export_into_a_file_is_one_line(saved, tmp_path):
+def test_export_to_a_path_that_is_a_file(saved, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="file"):
         export_file(saved.path, tmp_path / "file")
 
 
-def test_saving_where_nothing_can_be_written_is_one_line(saved, tmp_path):
+def test_saving_to_a_missing_folder(saved, tmp_path):
     with pytest.raises(UserError, match=r"cannot write .*m\.keras"):
         save_keras_file(saved.model, tmp_path / "none" / "m.keras", saved.description)
 
 
-def test_failed_save_leaves_the_old_file(saved, tmp_path, monkeypatch):
+def test_a_failed_save_keeps_the_old_file(saved, tmp_path, monkeypatch):
     path = tmp_path / "m.keras"
     shutil.copy(saved.path, path)
     old = path.read_bytes()

@@ -1,4 +1,4 @@
-"""The same file gives the same outputs under KERAS_BACKEND=jax."""
+"""A `.keras` file gives the same outputs with KERAS_BACKEND=jax."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ from resnet_keras.models.keras_file import save_keras_file
 from resnet_keras.preprocessing import Preprocessing
 
 ROOT = Path(__file__).resolve().parents[2]
-# Fig. 5's bottlenecks at a size that compiles quickly.
+# The bottleneck blocks of Fig. 5 at a size that compiles quickly.
 BOTTLENECK = Architecture("tiny", "cifar", 11, "bottleneck", (1, 1, 1), (4, 8, 16), option="B")
 NETWORKS = {
     "plain8": (architectures.parse("plain8"), 8),
@@ -32,11 +32,11 @@ LARGER = {
     "resnet18-a": (architectures.parse("resnet18"), 32),
 }
 
-# What the other process does: load every file, and say what it computes.
+# The other process loads every file and stores its outputs.
 SCRIPT = """
 import pathlib, sys
 import keras, numpy as np
-# JAX compiles random numbers for each shape of weights, 20 s in all; the file brings its own.
+# JAX compiles the random initialization of every shape, which takes 20 s. The file has weights.
 keras.initializers.VarianceScaling.__call__ = (
     lambda self, shape, dtype=None, **more: keras.ops.convert_to_tensor(np.zeros(shape, "float32"))
 )
@@ -44,21 +44,21 @@ from resnet_keras.models.build import build
 from resnet_keras.models.keras_file import load_keras_file
 assert keras.backend.backend() == "jax"
 folder = pathlib.Path(sys.argv[1])
-answers = {}
+outputs = {}
 for path in sorted(folder.glob("*.keras")):
     model, description = load_keras_file(path)
     images = np.load(path.with_suffix(".npz"))["images"]
-    answers[path.stem] = np.asarray(model.predict_on_batch(images))
+    outputs[path.stem] = np.asarray(model.predict_on_batch(images))
     if path.stem == "b":
         again = build("resnet8", "B", classes=7, input_shape=(8, 8, 3))
         again.set_weights(model.get_weights())
-        answers["built-there"] = np.asarray(again.predict_on_batch(images))
-        answers["in-training"] = np.asarray(model(images, training=True))
-np.savez(folder / "answers.npz", **answers)
+        outputs["built-there"] = np.asarray(again.predict_on_batch(images))
+        outputs["in-training"] = np.asarray(model(images, training=True))
+np.savez(folder / "outputs.npz", **outputs)
 """
 
 
-def ask_both(folder, networks):
+def outputs_of_both(folder, networks):
     """Returns the logits of TensorFlow and of JAX, by network."""
     rng = np.random.default_rng(0)
     here = {}
@@ -87,29 +87,29 @@ def ask_both(folder, networks):
         timeout=500,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    return here, dict(np.load(folder / "answers.npz"))
+    return here, dict(np.load(folder / "outputs.npz"))
 
 
-def assert_same(tensorflow, jax):
+def assert_same_outputs(tensorflow, jax):
     assert np.abs(tensorflow).max() > 0.1 and np.ptp(tensorflow, axis=0).max() > 0.01
-    assert np.abs(tensorflow).max() < 50  # or 1e-4 would be too much to ask of float32
+    assert np.abs(tensorflow).max() < 50  # otherwise float32 would not reach 1e-4
     np.testing.assert_allclose(jax, tensorflow, atol=1e-4, rtol=0)
 
 
 @pytest.fixture(scope="module")
-def answers(tmp_path_factory):
-    return ask_both(tmp_path_factory.mktemp("jax"), NETWORKS)
+def outputs(tmp_path_factory):
+    return outputs_of_both(tmp_path_factory.mktemp("jax"), NETWORKS)
 
 
 @pytest.mark.landing
 @pytest.mark.parametrize("name", [*NETWORKS, "built-there", "in-training"])
-def test_same_outputs(answers, name):
-    tensorflow, jax = answers
-    assert_same(tensorflow[name], jax[name])
+def test_same_outputs(outputs, name):
+    tensorflow, jax = outputs
+    assert_same_outputs(tensorflow[name], jax[name])
 
 
 @pytest.mark.slow
 def test_same_outputs_of_imagenet_networks(tmp_path):
-    tensorflow, jax = ask_both(tmp_path, LARGER)
+    tensorflow, jax = outputs_of_both(tmp_path, LARGER)
     for name in LARGER:
-        assert_same(tensorflow[name], jax[name])
+        assert_same_outputs(tensorflow[name], jax[name])

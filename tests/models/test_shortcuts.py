@@ -1,4 +1,4 @@
-"""The shortcuts of section 4.1 against NumPy."""
+"""The shortcuts of section 4.1, compared with NumPy."""
 
 import keras
 import numpy as np
@@ -24,8 +24,8 @@ def test_option_a(count, height, width, channels, stride, more):
     x = numbers((count, height, width, channels))
     expected = np.zeros((count, -(-height // stride), -(-width // stride), channels + more), "f4")
     expected[..., :channels] = x[:, ::stride, ::stride]
-    given_back = zero_padding_shortcut(x, stride=stride, channels=channels + more)
-    np.testing.assert_array_equal(np.asarray(given_back), expected, strict=True)
+    result = zero_padding_shortcut(x, stride=stride, channels=channels + more)
+    np.testing.assert_array_equal(np.asarray(result), expected, strict=True)
 
 
 @pytest.mark.parametrize("side", [8, 9])
@@ -44,7 +44,7 @@ def test_option_a_in_a_network(side):
 
 
 @pytest.mark.parametrize("height, width", [(8, 8), (9, 9), (8, 5), (32, 32), (1, 2)])
-def test_stride_2_is_centred_on_what_option_a_samples(height, width):
+def test_stride_2_is_centred_on_the_pixels_that_option_a_samples(height, width):
     inputs = keras.Input((height, width, 3))
     model = keras.Model(inputs, convolution(inputs, 3, 3, 2, name="c"))
     kernel = np.zeros((3, 3, 3, 3), np.float32)
@@ -93,7 +93,7 @@ def test_projection_subsamples_as_option_a_does(projection):
 
 
 def test_a_block_adds_its_shortcut():
-    # With the last batch norm's gamma and beta at zero the block is relu(shortcut).
+    # If gamma and beta of the last batch normalization are zero, the block is relu(shortcut).
     model = build("resnet8", "A", input_shape=(8, 8, 3))
     bn = model.get_layer("stage3_block1_bn2")
     bn.gamma.assign(keras.ops.zeros_like(bn.gamma))

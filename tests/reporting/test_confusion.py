@@ -1,4 +1,4 @@
-"""The confusion matrix's cells, colours and names."""
+"""The cells, colors and names of confusion matrices."""
 
 import warnings
 
@@ -16,7 +16,7 @@ def cells(figure):
     return {tuple(map(int, t.get_position())): t.get_text() for t in figure.axes[0].texts}
 
 
-def test_rows_are_true_columns_predicted():
+def test_rows_are_true_classes_and_columns_predicted_ones():
     figure = confusion_figure(MATRIX, NAMES, "run")
     axes = figure.axes[0]
     assert cells(figure)[1, 0] == "2" and cells(figure)[0, 1] == "1"  # (x, y)
@@ -25,7 +25,7 @@ def test_rows_are_true_columns_predicted():
     assert [label.get_text() for label in axes.get_xticklabels()] == NAMES
 
 
-def test_colours_are_shares_of_the_true_class():
+def test_colors_are_percentages_of_the_true_class():
     image = confusion_figure(MATRIX, NAMES, "run").axes[0].images[0]
     expected = [[80, 20, 0], [25, 75, 0], [0, 0, 0]]
     numpy.testing.assert_allclose(image.get_array(), expected)
@@ -33,20 +33,20 @@ def test_colours_are_shares_of_the_true_class():
 
 
 @pytest.mark.parametrize("count, numbered", [(20, True), (21, False), (100, False)])
-def test_many_classes_have_colours_alone(count, numbered):
+def test_matrices_of_many_classes_have_no_counts(count, numbered):
     figure = confusion_figure(numpy.eye(count, dtype=int), ["name"] * count, "run")
     assert bool(figure.axes[0].texts) is numbered
     assert len(figure.axes[0].get_yticklabels()) == count
 
 
-def test_one_class_and_a_thousand_can_be_drawn(tmp_path):
+def test_one_class_and_a_thousand_classes(tmp_path):
     for count in (1, 1000):
         names = [f"class {i}" for i in range(count)]
         draw_confusion(numpy.eye(count, dtype=int), names, tmp_path / f"{count}.png", "run")
         assert (tmp_path / f"{count}.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_hard_names_are_drawn_without_a_word(tmp_path):
+def test_unusual_names_are_drawn_without_warnings(tmp_path):
     names = [r"$\broken{", "price: $5 $6", "猫 🐈\n\x07" + "very " * 20]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -69,15 +69,15 @@ def test_long_names_are_shortened_to_one_line():
         (numpy.ones((0, 0), int), [], "square"),
         (numpy.ones((3, 3)), NAMES, "counts"),
         (-numpy.ones((3, 3), int), NAMES, "counts"),
-        (MATRIX, NAMES[:2], "3 classes need as many names. Received: 2"),
+        (MATRIX, NAMES[:2], "3 classes need 3 names. Received: 2"),
     ],
 )
-def test_impossible_matrices_are_refused(matrix, names, message):
+def test_other_matrices_are_usage_errors(matrix, names, message):
     with pytest.raises(UsageError, match=message):
         confusion_figure(matrix, names, "run")
 
 
-def test_a_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
+def test_an_error_while_writing_keeps_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "c.png"
     path.write_bytes(b"old")
 

@@ -1,4 +1,4 @@
-"""The diagram of Fig. 3: where boxes and arcs lie, and the files."""
+"""Diagrams like Fig. 3: the layout of boxes and arcs, and the files."""
 
 import pytest
 
@@ -30,14 +30,14 @@ def test_equal_output_sizes_lie_side_by_side():
             assert (layer.height, layer.width) == band.size
 
 
-def test_every_layer_of_the_path_has_a_row_of_its_own():
+def test_each_layer_of_the_main_path_has_its_own_row():
     (column,), _ = lay_out([network("resnet34")])
-    assert len(column.boxes) == 34 + 2  # and the two poolings
+    assert len(column.boxes) == 34 + 2  # plus the two pooling layers
     rows = [row for row, _ in column.boxes]
     assert rows == sorted(set(rows)) and column.image_row == 0
 
 
-def test_arcs_tell_identity_from_growing_dimensions():
+def test_shortcuts_that_increase_dimensions_have_their_own_kind():
     (column,), _ = lay_out([network("resnet34", "A")])
     kinds = [block.kind for block in column.blocks]
     assert len(kinds) == 16
@@ -45,7 +45,7 @@ def test_arcs_tell_identity_from_growing_dimensions():
     assert set(kinds) == {"identity", "dimensions"}
 
 
-def test_option_c_has_no_identity_and_plain_no_arc():
+def test_option_c_has_no_identity_shortcut_and_plain_networks_have_no_arc():
     columns, _ = lay_out([network("resnet20", "C"), network("plain20")])
     assert {block.kind for block in columns[0].blocks} == {"projection", "dimensions"}
     assert {block.kind for block in columns[1].blocks} == {None}
@@ -58,7 +58,7 @@ def test_stage_1_of_a_bottleneck_increases_dimensions_too():
 
 
 @pytest.mark.parametrize("option", "ABC")
-def test_deep_networks_are_collapsed_and_nothing_is_lost(option):
+def test_equal_blocks_of_deep_networks_are_drawn_once(option):
     arch, layers = network("resnet152", option)
     (column,), bands = lay_out([(arch, layers)])
     assert bands[-1].last < 35
@@ -66,7 +66,7 @@ def test_deep_networks_are_collapsed_and_nothing_is_lost(option):
     assert sum(block.times for block in column.blocks) == sum(arch.blocks)
 
 
-def test_sixty_layers_are_drawn_in_full():
+def test_all_blocks_of_shallower_networks_are_drawn():
     (column,), _ = lay_out([network("resnet56")])
     assert {block.times for block in column.blocks} == {1}
 
@@ -84,7 +84,7 @@ def test_the_figure_shows_boxes_sizes_and_titles():
     assert any("224" in text for text in drawn)
 
 
-def test_identity_is_solid_and_growing_dotted():
+def test_identity_shortcuts_are_solid_and_those_that_increase_dimensions_dotted():
     figure = figure_of(network("resnet20", "A"))
     arcs = [patch for patch in figure.axes[0].patches if patch.get_gid()]
     styles = {}
@@ -95,7 +95,7 @@ def test_identity_is_solid_and_growing_dotted():
     assert styles["shortcut-dimensions"].isdisjoint({"solid", "-"})
 
 
-def test_the_collapsed_figure_says_how_often():
+def test_repeated_blocks_have_their_number():
     drawn = texts(figure_of(network("plain110"), network("resnet110")))
     assert drawn.count("x 18") == 2 and drawn.count("x 17") == 4
 
@@ -112,13 +112,13 @@ def test_nothing_is_drawn_outside_the_figure():
 @pytest.mark.parametrize(
     "name, start", [("fig3.png", b"\x89PNG"), ("fig3.svg", b"<?xml"), ("FIG3.PNG", b"\x89PNG")]
 )
-def test_the_suffix_says_the_format(tmp_path, name, start):
+def test_the_suffix_selects_the_format(tmp_path, name, start):
     draw_diagram([network("resnet20")], tmp_path / "new" / name)
     assert (tmp_path / "new" / name).read_bytes().startswith(start)
     assert [path.name for path in (tmp_path / "new").iterdir()] == [name]
 
 
-def test_a_file_that_cannot_be_written_is_told(tmp_path):
+def test_a_file_that_cannot_be_written_is_a_user_error(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="cannot write"):
+    with pytest.raises(UserError, match="cannot create the folder"):
         draw_diagram([network("resnet20")], tmp_path / "file" / "fig3.png")

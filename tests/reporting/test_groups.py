@@ -1,12 +1,18 @@
-"""Runs grouped by recipe, and sets of groups under equal conditions."""
+"""Groups of runs that differ only in their seed, and sets of groups with equal conditions."""
 
 import math
 
 import pytest
 
 from resnet_keras import recipes
-from resnet_keras.reporting.groups import conditions, group_runs, mean_and_std
-from resnet_keras.runs.reading import read_run
+from resnet_keras.recipe import Recipe
+from resnet_keras.reporting.groups import (
+    Group,
+    group_runs,
+    mean_and_std,
+    split_by_conditions,
+)
+from resnet_keras.runs.run import read_run
 from tests.made_up_runs import make_run
 
 
@@ -14,14 +20,14 @@ def runs(tmp_path, *specs):
     return [read_run(make_run(tmp_path, **spec)) for spec in specs]
 
 
-def test_seeds_are_one_group(tmp_path):
+def test_runs_that_differ_in_their_seed_are_one_group(tmp_path):
     made = runs(tmp_path, {"seed": 2}, {"seed": 0}, {"arch": "plain20"})
     plain, residual = group_runs(made)
     assert plain.label == "plain20"
     assert [run.recipe.seed for run in residual.runs] == [0, 2]
 
 
-def test_labels_say_what_differs(tmp_path):
+def test_labels_name_the_differing_values(tmp_path):
     made = runs(tmp_path, {}, {"scale": 0.2}, {"precision": "float32", "name": "other"})
     labels = {group.label for group in group_runs(made)}
     assert labels == {
@@ -31,7 +37,7 @@ def test_labels_say_what_differs(tmp_path):
     }
 
 
-def test_labels_leave_out_what_is_the_papers_unless_nothing_else_tells_apart(tmp_path):
+def test_labels_leave_out_values_of_the_paper_unless_they_are_needed(tmp_path):
     fast = {**recipes.RECIPES["fast"]("resnet20"), "steps": 7812, "scale": 1, "name": "fast"}
     sparse = {"eval_every": 100, "name": "sparse"}
     labels = [group.label for group in group_runs(runs(tmp_path, {}, fast))]
@@ -46,19 +52,21 @@ def test_labels_leave_out_what_is_the_papers_unless_nothing_else_tells_apart(tmp
     assert all("eval every" in label for label in labels[1:])
 
 
-def test_a_run_and_its_copy_are_one_seed(tmp_path):
-    made = runs(tmp_path, {"until": 0.5, "name": "early"}, {"name": "a"}, {"name": "copy"})
+def test_a_run_and_its_copy_count_once(tmp_path):
+    made = runs(tmp_path, {"fraction_done": 0.5, "name": "early"}, {"name": "a"}, {"name": "copy"})
     (group,) = group_runs(made)
     assert [run.name for run in group.runs] == ["a"]
     assert group_runs(made[::-1])[0].runs[0].complete
 
 
-def test_labels_are_plain_where_nothing_differs(tmp_path):
+def test_labels_have_no_distinctions_if_nothing_differs(tmp_path):
     assert group_runs(runs(tmp_path, {"dataset": "digits"}))[0].label == "resnet20-A"
 
 
-def test_envelope_is_over_complete_seeds_alone(tmp_path):
-    (group,) = group_runs(runs(tmp_path, {"seed": 0}, {"seed": 1}, {"seed": 2, "until": 0.5}))
+def test_the_envelope_contains_only_complete_runs(tmp_path):
+    (group,) = group_runs(
+        runs(tmp_path, {"seed": 0}, {"seed": 1}, {"seed": 2, "fraction_done": 0.5})
+    )
     envelope = group.envelope("test")
     assert envelope["step"].iloc[-1] == 6400
     first, second = group.last_errors("test")
@@ -67,7 +75,7 @@ def test_envelope_is_over_complete_seeds_alone(tmp_path):
     assert len(group.unfinished) == 1
 
 
-def test_conditions_keep_schedules_apart_and_networks_together(tmp_path):
+def test_conditions_separate_schedules_and_data_sets_but_not_networks(tmp_path):
     made = runs(
         tmp_path,
         {"arch": "plain20"},
@@ -76,8 +84,24 @@ def test_conditions_keep_schedules_apart_and_networks_together(tmp_path):
         {"arch": "resnet20", "scale": 1},
         {"arch": "resnet20", "dataset": "digits"},
     )
-    sets = [[group.network for group in members] for members in conditions(group_runs(made))]
+    sets = [
+        [group.network for group in members] for members in split_by_conditions(group_runs(made))
+    ]
     assert sets == [["plain20", "resnet20-A", "resnet110-A"], ["resnet20-A"], ["resnet20-A"]]
+
+
+@pytest.mark.parametrize(
+    "values, title",
+    [
+        ({"arch": "plain20"}, "Plain-20"),
+        ({"arch": "resnet20", "option": "B"}, "ResNet-20 (B)"),
+        ({"arch": "resnet20", "option": "B", "projection": "average"}, "ResNet-20 (B, average)"),
+        ({"arch": "resnet50", "bottleneck_stride": "3x3"}, "ResNet-50 (B, v1.5)"),
+        ({"arch": "vgg19"}, "VGG-19"),
+    ],
+)
+def test_titles_spell_networks_as_the_paper_does(values, title):
+    assert Group(Recipe(**values), ()).title == title
 
 
 def test_mean_and_std():

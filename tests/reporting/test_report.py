@@ -1,4 +1,4 @@
-"""The page: whole in itself, escaped, and shown by a real browser."""
+"""The HTML page: self-contained, escaped, and rendered correctly by a real browser."""
 
 import html.parser
 import json
@@ -9,12 +9,12 @@ import subprocess
 import pytest
 
 from resnet_keras.errors import UserError
-from resnet_keras.reporting.gallery import Shown, draw_figures, write_tables
+from resnet_keras.reporting.gallery import GalleryItem, draw_figures, write_tables
 from resnet_keras.reporting.report import write_report
-from resnet_keras.runs.reading import find_runs
+from resnet_keras.runs.run import find_runs
 from tests.made_up_runs import make_run
 
-# What chromium needs as root in a container, and what keeps it from the network.
+# Chromium needs these flags as root in a container, and to stay off the network.
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -32,7 +32,7 @@ def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     for arch in ("plain20", "resnet20", "resnet56"):
         make_run(folder / "runs", arch)
-    make_run(folder / "runs", "plain56", until=0.5, name="<b>&$x$")
+    make_run(folder / "runs", "plain56", fraction_done=0.5, name="<b>&$x$")
     config = folder / "runs/plain20-seed0-x0.1/config.json"
     later = {"step": 3000, "device": "Another <one>", "git_commit": "abc", "versions": {}}
     config.write_text(json.dumps({**json.loads(config.read_text()), "continued": [later]}))
@@ -64,7 +64,7 @@ def parsed(page):
     return parser
 
 
-def test_needs_nothing_beside_it(page):
+def test_the_page_has_no_external_resources(page):
     parser = parsed(page)
     assert parser.resources
     assert all(value.startswith("data:image/png;base64,") for value in parser.resources)
@@ -73,22 +73,22 @@ def test_needs_nothing_beside_it(page):
     assert 'name="viewport"' in text
 
 
-def test_says_what_was_run_on_what_and_how_long(page):
+def test_the_page_describes_each_run(page):
     text = page.read_text(encoding="utf-8")
-    assert "4 runs, 3 of them complete" in text
+    assert "4 runs, of which 3 are complete" in text
     assert "Made-up Processor &lt;TM&gt;" in text
     assert "python -m resnet_keras train --arch resnet56" in text
     assert "3,200 of 6,400" in text
     assert "21 min for 6,400 steps of 128 images" in text
     assert "left &lt;out&gt;" in text
-    assert text.count("from step 3000 on Another &lt;one&gt;, commit abc") == 1
+    assert text.count("after step 3000 on Another &lt;one&gt;, commit abc") == 1
 
 
-def test_a_picture_cut_short_is_named(tmp_path):
+def test_the_error_for_an_incomplete_figure_names_it(tmp_path):
     cut = tmp_path / "fig7.png"
     cut.write_bytes(b"\x89PNG\r\n")
-    with pytest.raises(UserError, match=r"fig7\.png: it is no whole"):
-        write_report(tmp_path / "r.html", [], [Shown(cut, "cut", ())], [])
+    with pytest.raises(UserError, match=r"fig7\.png: it is not a complete"):
+        write_report(tmp_path / "r.html", [], [GalleryItem(cut, "cut", ())], [])
 
 
 def test_names_are_escaped(page):
@@ -100,7 +100,7 @@ def test_names_are_escaped(page):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [1200, 500])
-def test_a_browser_shows_it(page, tmp_path, width):
+def test_a_browser_renders_the_page(page, tmp_path, width):
     browser = shutil.which("chromium")
     if not browser:
         pytest.skip("no chromium on PATH; apt-get install chromium")
@@ -114,12 +114,12 @@ def test_a_browser_shows_it(page, tmp_path, width):
 
     picture = matplotlib.image.imread(shot)
     assert picture.shape[1] == width
-    # White paper, dark text, and the colours of the curves.
+    # A white page, dark text, and the colors of the curves.
     assert (picture[..., :3].min(axis=-1) > 0.98).mean() > 0.5
     assert (picture[..., :3].max(axis=-1) < 0.4).mean() > 0.005
     spread = picture[..., :3].max(axis=-1) - picture[..., :3].min(axis=-1)
     assert (spread > 0.4).sum() > 500
-    # Nothing is wider than the page: what is wide scrolls in its own box.
+    # Nothing is wider than the page; wide elements scroll in their own boxes.
     probe = tmp_path / "probe.html"
     script = (
         "<script>document.title = 'wide:' + (document.documentElement.scrollWidth"

@@ -1,4 +1,4 @@
-"""The figure of a search: every trial is where its numbers say."""
+"""The figure of a hyperparameter search."""
 
 import pandas as pd
 import pytest
@@ -24,22 +24,22 @@ def drawn(axes, gid):
     return list(line.get_xdata()), list(line.get_ydata())
 
 
-def test_a_panel_over_time_and_one_a_value():
+def test_one_panel_over_time_and_one_per_searched_value():
     axes = [one for one in search_figure(TRIALS, "$x$").axes if one.get_visible()]
     assert [one.get_xlabel() for one in axes] == ["trial", "learning_rate", "schedule"]
-    assert drawn(axes[1], "whole schedule") == ([0.1, 0.2], [30.0, 20.0])
-    assert drawn(axes[1], "shortened") == ([0.01], [5.0])
+    assert drawn(axes[1], "full schedule") == ([0.1, 0.2], [30.0, 20.0])
+    assert drawn(axes[1], "shortened schedule") == ([0.01], [5.0])
     assert drawn(axes[1], "failed")[0] == [0.5]
     assert axes[1].get_xscale() == "log"
-    assert drawn(axes[2], "whole schedule") == ([1, 1], [30.0, 20.0])
+    assert drawn(axes[2], "full schedule") == ([1, 1], [30.0, 20.0])
 
 
-def test_a_shortened_trial_is_not_the_best():
+def test_a_trial_with_a_shortened_schedule_is_never_the_best():
     axes = search_figure(TRIALS, "x").axes[0]
     assert drawn(axes, "best") == ([3], [20.0])
 
 
-def test_without_a_score_there_is_no_figure(tmp_path):
+def test_a_search_without_a_complete_trial_is_a_user_error(tmp_path):
     TRIALS.assign(score=None).to_csv(tmp_path / "trials.csv", index=False)
-    with pytest.raises(UserError, match="no trial that is done"):
+    with pytest.raises(UserError, match="no complete trial"):
         draw_search(tmp_path / "trials.csv", tmp_path / "search.png", "x")

@@ -1,4 +1,4 @@
-"""The tables' numbers and the escapes of their names."""
+"""The numbers in tables, and text that is escaped in them."""
 
 import math
 
@@ -9,15 +9,15 @@ from resnet_keras.reporting.groups import group_runs
 from resnet_keras.reporting.tables import (
     escape_latex,
     escape_markdown,
-    readable,
+    format_difference,
+    format_results,
     results_table,
-    signed,
     to_html,
     to_latex,
     to_markdown,
     write_table,
 )
-from resnet_keras.runs.reading import read_run
+from resnet_keras.runs.run import read_run
 from tests.made_up_runs import make_run
 
 
@@ -25,7 +25,7 @@ def table(tmp_path, *specs):
     return results_table(group_runs(read_run(make_run(tmp_path, **spec)) for spec in specs))
 
 
-def test_last_iterate_and_the_paper_beside_it(tmp_path):
+def test_the_error_is_that_after_the_last_iteration(tmp_path):
     folder = make_run(tmp_path, "resnet20")
     lines = (folder / "metrics.csv").read_text().splitlines()
     cells = lines[-1].split(",")
@@ -53,38 +53,38 @@ def test_mean_and_std_over_seeds(tmp_path):
 
 
 def test_an_unfinished_run_has_no_error(tmp_path):
-    (row,) = table(tmp_path, {"until": 0.5}).to_dict("records")
+    (row,) = table(tmp_path, {"fraction_done": 0.5}).to_dict("records")
     assert math.isnan(row["mean_error"])
     assert row["ours"] == "unfinished: 3,200 of 6,400"
     assert row["unfinished"] == 1
 
 
-def test_the_papers_number_is_of_its_own_data_set(tmp_path):
+def test_other_data_sets_have_no_paper_error(tmp_path):
     (row,) = table(tmp_path, {"dataset": "digits"}).to_dict("records")
     assert math.isnan(row["paper_error"])
     assert row["paper"] == ""
 
 
-def test_what_was_trained_on_a_part_of_the_images_is_not_the_papers(tmp_path):
+def test_runs_with_held_out_images_have_no_paper_error(tmp_path):
     (row,) = table(tmp_path, {"validation_size": 5_000}).to_dict("records")
     assert row["paper"] == "" and math.isnan(row["difference"])
 
 
-def test_the_mean_over_a_whole_run_is_no_training_error_of_its_end(tmp_path):
+def test_a_run_with_a_single_row_has_no_final_training_error(tmp_path):
     specs = {"name": "one row", "eval_every": 64_000}, {"name": "rows", "precision": "float32"}
     found = table(tmp_path, *specs).set_index("precision").train_error
     assert math.isnan(found["mixed_bfloat16"])
     assert found["float32"] > 0
 
 
-def test_rows_of_one_network_are_told_apart(tmp_path):
+def test_rows_of_the_same_network_have_different_labels(tmp_path):
     names = list(table(tmp_path, {}, {"scale": 1}).network)
     assert names == ["resnet20-A (64,000 steps)", "resnet20-A (6,400 steps)"]
 
 
-def test_written_in_three_forms(tmp_path):
-    numbers = table(tmp_path / "runs", {}, {"arch": "plain110", "final": 61})
-    paths = write_table(numbers, readable(numbers), tmp_path / "out", "x")
+def test_tables_are_written_in_three_formats(tmp_path):
+    numbers = table(tmp_path / "runs", {}, {"arch": "plain110", "final_error": 61})
+    paths = write_table(numbers, format_results(numbers), tmp_path / "out", "x")
     assert [path.name for path in paths] == ["x.csv", "x.md", "x.tex"]
     again = pandas.read_csv(paths[0])
     assert list(again["network"]) == ["plain110", "resnet20-A"]
@@ -105,7 +105,7 @@ def test_written_in_three_forms(tmp_path):
         ("[x](y)*", "\\[x\\](y)\\*"),
     ],
 )
-def test_markdown(text, expected):
+def test_escaping_for_markdown(text, expected):
     assert escape_markdown(text) == expected
 
 
@@ -117,22 +117,22 @@ def test_markdown(text, expected):
         ("8 ± 1", r"8 $\pm$ 1"),
     ],
 )
-def test_latex(text, expected):
+def test_escaping_for_latex(text, expected):
     assert escape_latex(text) == expected
 
 
-def test_names_stay_in_their_cells(tmp_path):
-    shown = readable(table(tmp_path, {}))
-    shown.loc[0, "network"] = "<script>|&\\"
-    html = to_html(shown)
+def test_names_are_escaped_in_their_cells(tmp_path):
+    formatted = format_results(table(tmp_path, {}))
+    formatted.loc[0, "network"] = "<script>|&\\"
+    html = to_html(formatted)
     assert "<script>" not in html
     assert "&lt;script&gt;" in html
-    lines = to_markdown(shown).splitlines()
+    lines = to_markdown(formatted).splitlines()
     assert len({line.replace("\\|", "").count("|") for line in lines}) == 1
-    assert to_latex(shown).count(r"\\") == 2
+    assert to_latex(formatted).count(r"\\") == 2
 
 
-def test_signs():
-    assert signed(1.234) == "+1.23"
-    assert signed(-0.4) == "\N{MINUS SIGN}0.40"
-    assert signed(math.nan) == "–"
+def test_differences_have_a_sign():
+    assert format_difference(1.234) == "+1.23"
+    assert format_difference(-0.4) == "\N{MINUS SIGN}0.40"
+    assert format_difference(math.nan) == "–"

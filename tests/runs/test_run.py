@@ -1,6 +1,8 @@
-"""Reading folders of runs."""
+"""Run folders that are read, described as a command, and copied."""
 
+import argparse
 import dataclasses
+import shlex
 
 import pytest
 
@@ -8,7 +10,7 @@ from resnet_keras import recipes
 from resnet_keras.cli.flags import add_recipe_flags, recipe_from
 from resnet_keras.errors import UserError
 from resnet_keras.recipe import Recipe
-from resnet_keras.runs.reading import find_runs, read_run, train_command
+from resnet_keras.runs.run import copy_run, find_runs, read_run, train_command
 from tests.made_up_runs import make_run
 
 
@@ -23,17 +25,17 @@ def test_a_complete_run(tmp_path):
     assert run.last_error("test") == run.metrics["test_error"].iloc[-1]
 
 
-def test_complete_without_result_json(tmp_path):
-    assert read_run(make_run(tmp_path, result=False)).complete
+def test_a_run_without_result_json_can_be_complete(tmp_path):
+    assert read_run(make_run(tmp_path, with_result=False)).complete
 
 
 def test_an_unfinished_run(tmp_path):
-    run = read_run(make_run(tmp_path, until=0.5))
+    run = read_run(make_run(tmp_path, fraction_done=0.5))
     assert not run.complete
     assert run.step == 3200
 
 
-def test_a_csv_cut_short_in_a_line_is_read_up_to_it(tmp_path):
+def test_an_incomplete_last_line_is_ignored(tmp_path):
     folder = make_run(tmp_path)
     text = (folder / "metrics.csv").read_text()
     (folder / "metrics.csv").write_text(text[: len(text) - 30])
@@ -41,7 +43,7 @@ def test_a_csv_cut_short_in_a_line_is_read_up_to_it(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["", "step,learning", "step,loss\n1,2\n"])
-def test_a_csv_cut_short_in_its_header_is_named(tmp_path, content):
+def test_the_error_for_an_incomplete_header_names_the_file(tmp_path, content):
     folder = make_run(tmp_path)
     (folder / "metrics.csv").write_text(content)
     with pytest.raises(UserError, match=r"metrics\.csv"):
@@ -49,25 +51,31 @@ def test_a_csv_cut_short_in_its_header_is_named(tmp_path, content):
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"recipe": {"arch": "resnet21"}}', "{"])
-def test_a_damaged_config_is_named(tmp_path, content):
+def test_the_error_for_a_damaged_config_names_the_file(tmp_path, content):
     folder = make_run(tmp_path)
     (folder / "config.json").write_text(content)
     with pytest.raises(UserError, match=r"config\.json"):
         read_run(folder)
 
 
-def test_no_run_at_all(tmp_path):
+def test_folders_without_runs_are_errors(tmp_path):
     with pytest.raises(UserError, match="no folder"):
         find_runs(tmp_path / "none")
     with pytest.raises(UserError, match="holds no run"):
         find_runs(tmp_path)
-    with pytest.raises(UserError, match="does not exist"):
+    with pytest.raises(UserError, match="not a run folder: it does not exist"):
         read_run(tmp_path / "none")
-    with pytest.raises(UserError, match=r"holds no config\.json"):
+    with pytest.raises(UserError, match=r"not a run folder: it has no config\.json"):
         read_run(tmp_path)
 
 
-def test_finds_runs_and_names_those_it_cannot_read(tmp_path):
+def test_a_file_is_not_a_run_folder(tmp_path):
+    (tmp_path / "README.md").touch()
+    with pytest.raises(UserError, match=r"README\.md is not a run folder: it is a file"):
+        read_run(tmp_path / "README.md")
+
+
+def test_find_runs_reports_the_runs_that_it_cannot_read(tmp_path):
     make_run(tmp_path)
     broken = make_run(tmp_path, "plain20")
     (broken / "metrics.csv").unlink()
@@ -88,10 +96,7 @@ def test_finds_runs_and_names_those_it_cannot_read(tmp_path):
         recipes.make("fast", "resnet20", steps=7_812, eval_every=7_812),
     ],
 )
-def test_the_command_makes_an_equal_recipe(recipe):
-    import argparse
-    import shlex
-
+def test_the_train_command_gives_an_equal_recipe(recipe):
     parser = argparse.ArgumentParser()
     add_recipe_flags(parser)
     words = shlex.split(train_command(recipe, "a name"))
@@ -100,18 +105,31 @@ def test_the_command_makes_an_equal_recipe(recipe):
     assert recipe_from(parser.parse_args(words[4:-2])) == recipe
 
 
-def test_defaults_are_left_out_of_the_command():
+def test_the_train_command_leaves_out_values_without_effect():
+    # `train` would refuse them, but recipes in files may contain them.
+    recipe = Recipe("resnet20", peak_at=0.5, warmup_rate=0.3, warmup_shape="linear")
+    command = train_command(recipe, "it")
+    assert command == "python -m resnet_keras train --arch resnet20 --warmup-steps 0 --name it"
+    command = train_command(dataclasses.replace(recipe, schedule="one_cycle"), "it")
+    assert "--schedule one_cycle --peak-at 0.5 --name it" in command
+
+
+def test_the_train_command_leaves_out_defaults():
     command = train_command(Recipe(arch="resnet20"), "it")
     assert command == "python -m resnet_keras train --arch resnet20 --warmup-steps 0 --name it"
     assert "--seed 2" in train_command(dataclasses.replace(Recipe(arch="resnet20"), seed=2), "it")
 
 
-def test_the_command_says_where_the_data_are_if_the_run_did():
+def test_the_train_command_names_the_folder_of_the_data_set():
     command = train_command(Recipe(arch="resnet18", dataset="folder"), "it", "my photos")
     assert command.endswith("--data-dir 'my photos' --name it")
 
 
-def test_a_file_is_no_folder_of_a_run(tmp_path):
-    (tmp_path / "README.md").touch()
-    with pytest.raises(UserError, match=r"README\.md is no folder of a run: it is a file"):
-        read_run(tmp_path / "README.md")
+def test_a_copy_of_a_run_is_a_run(tmp_path):
+    folder = make_run(tmp_path / "runs")
+    copy_run(folder, tmp_path / "results")
+    copies, _ = find_runs(tmp_path / "results" / "runs")
+    assert [(run.name, run.complete) for run in copies] == [(folder.name, True)]
+    assert sorted(path.name for path in copies[0].path.iterdir()) == ["config.json", "metrics.csv"]
+    with pytest.raises(UserError, match="cannot copy"):
+        copy_run(tmp_path / "none", tmp_path / "results")

@@ -1,9 +1,9 @@
-"""URLs."""
+"""The URLs of models."""
 
 import pytest
 
 from resnet_keras.errors import UsageError
-from resnet_keras.serving.address import Address, is_url, parse
+from resnet_keras.serving.address import Address, is_url, parse_url
 
 
 @pytest.mark.parametrize(
@@ -20,8 +20,8 @@ from resnet_keras.serving.address import Address, is_url, parse
         ("grpc://h:1/m/labels/stable", Address("grpc", "h", 1, "m", label="stable")),
     ],
 )  # fmt: skip
-def test_urls(url, expected):
-    assert is_url(url) and parse(url) == expected
+def test_valid_urls(url, expected):
+    assert is_url(url) and parse_url(url) == expected
 
 
 @pytest.mark.parametrize(
@@ -33,9 +33,9 @@ def test_urls(url, expected):
      "http://a..b/v1/models/m", "http://ho st/v1/models/m", "http://h/\u00fc/v1/models/m",
      "http://h/a b/v1/models/m", "http://h/v1/models/a\tb", "grpc://h/%ff", "grpc://-\u00fc/m"],
 )  # fmt: skip
-def test_what_is_no_models_url(url):
+def test_other_urls_are_rejected(url):
     with pytest.raises(UsageError) as caught:
-        parse(url)
+        parse_url(url)
     assert url in str(caught.value)
 
 
@@ -46,4 +46,4 @@ def test_what_is_no_models_url(url):
      ("localhost.example.org", False)],
 )  # fmt: skip
 def test_loopback(host, expected):
-    assert parse(f"grpc://{host}/m").loopback is expected
+    assert parse_url(f"grpc://{host}/m").is_loopback is expected

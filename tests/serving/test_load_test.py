@@ -1,4 +1,4 @@
-"""The load test against servers that answer at once, without a model."""
+"""The load test, against servers that answer at once, without a model."""
 
 import contextlib
 import json
@@ -9,15 +9,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import grpc
 import pytest
 
-from resnet_keras.serving import grpc_client, predictions
-from resnet_keras.serving.address import parse
+from resnet_keras.serving import messages, predictions
+from resnet_keras.serving.address import parse_url
 from resnet_keras.serving.load_test import load_test
 from resnet_keras.serving.predictions import Pixels
 
 
 @contextlib.contextmanager
-def rest(bodies):
-    """Listens, and puts what it is sent into a list; its URL."""
+def rest_server(bodies):
+    """Runs a REST server that appends the requests to a list; yields its URL."""
     answer = json.dumps(
         {"predictions": [{"top_classes": ["a"], "top_probabilities": [1.0]}] * 2}
     ).encode()
@@ -45,14 +45,14 @@ def rest(bodies):
 
 
 @contextlib.contextmanager
-def rpc(bodies):
-    """Likewise."""
-    answer = grpc_client.PredictResponse()
+def grpc_server(bodies):
+    """Runs a gRPC server that appends the requests to a list; yields its URL."""
+    answer = messages.PredictResponse()
     for name, values in (
         ("top_classes", {"string_val": [b"a"]}),
         ("top_probabilities", {"float_val": [1.0]}),
     ):
-        tensor = grpc_client.Tensor(**values)
+        tensor = messages.Tensor(**values)
         for size in (2, 1):
             tensor.tensor_shape.dim.add(size=size)
         answer.outputs.add(key=name, value=tensor)
@@ -61,7 +61,7 @@ def rpc(bodies):
         bodies.append(request)
         return answer.SerializeToString()
 
-    service, method = grpc_client.PREDICT.strip("/").split("/")
+    service, method = messages.PREDICT_METHOD.strip("/").split("/")
     server = grpc.server(futures.ThreadPoolExecutor(4))
     handlers = {method: grpc.unary_unary_rpc_method_handler(predict)}
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
@@ -73,8 +73,8 @@ def rpc(bodies):
         server.stop(None)
 
 
-@pytest.mark.parametrize("listening", [rest, rpc])
-def test_the_batch_is_encoded_once_and_sent_again_and_again(listening, monkeypatch):
+@pytest.mark.parametrize("start_server", [rest_server, grpc_server])
+def test_the_batch_is_encoded_once_and_sent_repeatedly(start_server, monkeypatch):
     encoded, bodies = [], []
     signature_of = predictions.signature_of
 
@@ -84,17 +84,17 @@ def test_the_batch_is_encoded_once_and_sent_again_and_again(listening, monkeypat
 
     monkeypatch.setattr(predictions, "signature_of", counted)
     pixels = Pixels(bytes(range(24)), (2, 2, 2, 3))
-    with listening(bodies) as url:
-        load = load_test(parse(url), pixels, concurrency=2, seconds=0.5, timeout=60)
-    assert not load.errors and len(load.latencies) >= 2
-    assert len(bodies) > len(load.latencies) and len(encoded) == 1
+    with start_server(bodies) as url:
+        result = load_test(parse_url(url), pixels, concurrency=2, seconds=0.5, timeout=60)
+    assert not result.errors and len(result.latencies) >= 2
+    assert len(bodies) > len(result.latencies) and len(encoded) == 1
     assert len(set(bodies)) == 1
-    if listening is rest:
+    if start_server is rest_server:
         values = [row["images"] for row in json.loads(bodies[0])["instances"]]
         assert values == [
             [[[0, 1, 2], [3, 4, 5]], [[6, 7, 8], [9, 10, 11]]],
             [[[12, 13, 14], [15, 16, 17]], [[18, 19, 20], [21, 22, 23]]],
         ]
     else:
-        (sent,) = grpc_client.PredictRequest.FromString(bodies[0]).inputs
+        (sent,) = messages.PredictRequest.FromString(bodies[0]).inputs
         assert sent.key == "images" and sent.value.tensor_content == pixels.data

@@ -1,4 +1,4 @@
-"""Client and load test against a server: the double, or a real one under `-m tf_serving`."""
+"""Client and load test against a server: the double, or a real one with `-m tf_serving`."""
 
 import contextlib
 import socket
@@ -9,8 +9,8 @@ import time
 import pytest
 
 from resnet_keras.errors import UsageError, UserError
-from resnet_keras.serving.address import parse
-from resnet_keras.serving.client import classify, connect, retrying
+from resnet_keras.serving.address import parse_url
+from resnet_keras.serving.client import classify_files, connect, with_retries
 from resnet_keras.serving.errors import Refused, TooSlow, Unavailable, WrongModel, WrongServer
 from resnet_keras.serving.load_test import load_test
 from resnet_keras.serving.predictions import Pixels, sample_image
@@ -33,33 +33,33 @@ BAD = encoded(photo(90, 90), "JPEG")[:700]
 
 
 def connection(url, timeout=60.0, **options):
-    return connect(parse(url), timeout, **options)
+    return connect(parse_url(url), timeout, **options)
 
 
 @EITHER
 @SCHEMES
-def test_answers(kind, scheme):
+def test_predictions(kind, scheme):
     server = server_of(kind)
     found = connection(url_of(server, scheme)).predict(GOOD)
-    assert len(found) == 5 and all(1 <= len(answer.top) <= 5 for answer in found)
-    for answer in found:
-        numbers = [probability for _, probability in answer.top]
-        assert numbers == sorted(numbers, reverse=True) and 0 < sum(numbers) <= 1 + 1e-5
+    assert len(found) == 5 and all(1 <= len(prediction.top) <= 5 for prediction in found)
+    for prediction in found:
+        values = [probability for _, probability in prediction.top]
+        assert values == sorted(values, reverse=True) and 0 < sum(values) <= 1 + 1e-5
     alone = connection(url_of(server, scheme)).predict(GOOD[3:4])[0]
     assert alone.top[0][0] == found[3].top[0][0]
 
 
 @EITHER
 @SCHEMES
-def test_the_same_as_the_saved_model_in_a_folder(kind, scheme):
-    from resnet_keras.export.local_client import open_local
+def test_the_predictions_are_those_of_the_local_saved_model(kind, scheme):
+    from resnet_keras.export.local_client import load_predict_function
 
     server = server_of(kind)
     if server.process is None:
-        pytest.skip("the server's model is not ours")
+        pytest.skip("the server has a model of its own")
     for suffix, version in (("", "2"), ("/versions/1", "1"), ("/labels/stable", "1")):
         given = connection(url_of(server, scheme) + suffix).predict(GOOD)
-        wanted = open_local(models_dir() / NAME / version)(GOOD)
+        wanted = load_predict_function(models_dir() / NAME / version)(GOOD)
         for mine, theirs in zip(given, wanted, strict=True):
             assert [name for name, _ in mine.top] == [name for name, _ in theirs.top]
             for (_, a), (_, b) in zip(mine.top, theirs.top, strict=True):
@@ -68,13 +68,13 @@ def test_the_same_as_the_saved_model_in_a_folder(kind, scheme):
 
 @EITHER
 @SCHEMES
-def test_refusals_name_the_image(kind, scheme):
+def test_errors_name_the_image(kind, scheme):
     client = connection(url_of(server_of(kind), scheme))
     with pytest.raises(Refused, match=r"^image_bytes\[1\] is damaged or cut short$"):
         client.predict([GOOD[0], BAD])
-    with pytest.raises(Refused, match=r"image_bytes\[0\] is no JPEG"):
+    with pytest.raises(Refused, match=r"image_bytes\[0\] is not a JPEG"):
         client.predict([b"hello"])
-    # The connection is as good as before.
+    # The connection can still be used.
     assert len(client.predict(GOOD)) == 5
 
 
@@ -83,12 +83,12 @@ def test_refusals_name_the_image(kind, scheme):
 def test_raw_images(kind, scheme):
     server = server_of(kind)
     if server.process is None:
-        pytest.skip("the server's model is not ours")
+        pytest.skip("the server has a model of its own")
     client = connection(url_of(server, scheme))
     pixels = photo(*SIZE)
     assert len(client.predict(Pixels(pixels.tobytes(), (1, *SIZE, 3)))) == 1
     with pytest.raises(
-        Refused, match="images has the shape 1x8x32x3, this network takes Nx16x16x3"
+        Refused, match="images has the shape 1x8x32x3, but this network takes Nx16x16x3"
     ):
         client.predict(Pixels(pixels.tobytes(), (1, 8, 32, 3)))
 
@@ -114,23 +114,23 @@ def test_one_bad_file_among_many(kind, scheme, tmp_path):
     for index, data in enumerate([*GOOD, BAD, *GOOD]):
         paths.append(tmp_path / str(index))
         paths[-1].write_bytes(data)
-    found = classify(client.predict, paths, 8)
-    assert found.reasons == {5: "the image is damaged or cut short"}
-    assert len(found.answers) == 10 and found.answers[0].top[0] == pytest.approx(
-        found.answers[0].top[0]
+    result = classify_files(client.predict, paths, 8)
+    assert result.errors == {5: "the image is damaged or cut short"}
+    assert len(result.predictions) == 10 and result.predictions[0].top[0] == pytest.approx(
+        result.predictions[0].top[0]
     )
 
 
 @EITHER
 @SCHEMES
 def test_load(kind, scheme):
-    address = parse(url_of(server_of(kind), scheme))
-    load = load_test(address, [sample_image(20, 30)] * 2, concurrency=3, seconds=0.5, timeout=60)
-    values = load.to_json()
+    address = parse_url(url_of(server_of(kind), scheme))
+    result = load_test(address, [sample_image(20, 30)] * 2, concurrency=3, seconds=0.5, timeout=60)
+    values = result.to_json()
     assert values["requests"] >= 3 and not values["errors"] and values["batch_size"] == 2
     assert 0 < values["p50_ms"] <= values["p95_ms"] <= values["p99_ms"]
     assert values["images_per_second"] == pytest.approx(2 * values["requests_per_second"], rel=0.01)
-    assert "p99" in load.text() and "errors 0" in load.text()
+    assert "p99" in result.summary() and "errors 0" in result.summary()
     with pytest.raises(Refused):
         load_test(address, [b"no image"], concurrency=1, seconds=0.5, timeout=60)
 
@@ -139,24 +139,24 @@ def test_load(kind, scheme):
     "options", [{"concurrency": 0}, {"concurrency": 1000}, {"seconds": 0}, {"seconds": 1e6},
                 {"seconds": float("nan")}, {"inputs": []}],
 )  # fmt: skip
-def test_load_is_bounded(options):
+def test_the_values_of_a_load_test_are_limited(options):
     values = {"inputs": [b"x"], "concurrency": 1, "seconds": 1.0, "timeout": 1.0, **options}
     with pytest.raises(UsageError):
-        load_test(parse("grpc://127.0.0.1:1/m"), **values)
+        load_test(parse_url("grpc://127.0.0.1:1/m"), **values)
 
 
 @SCHEMES
-def test_nobody_listens(scheme):
+def test_no_server(scheme):
     path = "/v1/models/m" if scheme == "http" else "/m"
     url = f"{scheme}://127.0.0.1:{free_port()}{path}"
     with pytest.raises(Unavailable, match=r"no server answers at .*refused"):
         connection(url).predict(GOOD)
     with pytest.raises(Unavailable):
-        load_test(parse(url), GOOD, concurrency=1, seconds=1, timeout=5)
+        load_test(parse_url(url), GOOD, concurrency=1, seconds=1, timeout=5)
 
 
 @SCHEMES
-def test_a_server_that_says_nothing(scheme):
+def test_a_server_that_does_not_answer(scheme):
     path = "/v1/models/m" if scheme == "http" else "/m"
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"{scheme}://127.0.0.1:{silent.getsockname()[1]}{path}"
@@ -168,7 +168,7 @@ def test_a_server_that_says_nothing(scheme):
 
 def test_the_wrong_port():
     server = server_of("double")
-    rest, rpc = (parse(url) for url in server.urls())
+    rest, rpc = (parse_url(url) for url in server.urls())
     with pytest.raises(WrongServer, match="gRPC port"):
         connection(f"http://127.0.0.1:{rpc.port}/v1/models/{NAME}").predict(GOOD)
     with pytest.raises(WrongServer, match="REST port"):
@@ -205,7 +205,10 @@ def test_another_http_server(answer):
 
 
 def answering(*parts, pause=0.0):
-    """A server that answers one request with these bytes, with a pause before each; its port."""
+    """Starts a server that answers one request with these parts, pausing before each.
+
+    Returns its URL.
+    """
     server = socket.create_server(("127.0.0.1", 0))
 
     def serve():
@@ -221,7 +224,7 @@ def answering(*parts, pause=0.0):
 
 
 @pytest.mark.parametrize("header", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"])
-def test_the_time_out_bounds_an_answer_that_trickles_in(header):
+def test_the_timeout_applies_to_a_response_that_arrives_slowly(header):
     url = answering(header, *[b"H"] * 100, pause=0.1)
     began = time.monotonic()
     with pytest.raises(TooSlow, match=r"within 0\.5 s"):
@@ -234,19 +237,19 @@ def http(status, body):
 
 
 @pytest.mark.parametrize(
-    "body, told",
+    "body, message",
     [(rb"""{ "error": "input \'images:0\' is \"bad\" \\ \303\274\n" }""",
       """input 'images:0' is "bad" \\ \u00fc"""),
      (rb'{"error": "plain"}', "plain")],
 )  # fmt: skip
-def test_errors_escaped_as_the_server_does(body, told):
+def test_errors_are_unescaped(body, message):
     with pytest.raises(Refused) as caught:
         connection(answering(http(400, body))).predict([b"x"])
-    assert str(caught.value) == told
+    assert str(caught.value) == message
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_proxy_that_lets_nobody_in(status):
+def test_a_proxy_that_denies_access(status):
     with pytest.raises(WrongServer, match=f"{status}.*who are you"):
         connection(answering(http(status, b'{"error": "who are you"}'))).predict([b"x"])
 
@@ -256,33 +259,33 @@ def test_a_proxy_that_lets_nobody_in(status):
     [b"[" * 100_000, b'{"predictions": ' + b"[" * 100_000,
      b'{"predictions": [{"top_classes": ["a"], "top_probabilities": [1' + b"0" * 400 + b"]}]}"],
 )  # fmt: skip
-def test_hostile_answers_are_no_answers(answer):
+def test_malicious_responses_are_rejected(answer):
     with pytest.raises(WrongServer):
         connection(answering(http(200, answer))).predict([b"x"])
 
 
-def test_half_a_character_can_be_printed():
+def test_single_surrogates_are_replaced():
     body = rb'{"predictions": [{"top_classes": ["\ud800"], "top_probabilities": [1.0]}]}'
-    (answer,) = connection(answering(http(200, body))).predict([b"x"])
-    assert answer.top == (("?", 1.0),)
+    (prediction,) = connection(answering(http(200, body))).predict([b"x"])
+    assert prediction.top == (("?", 1.0),)
 
 
 @SCHEMES
-def test_proxies_are_not_asked(monkeypatch, scheme):
+def test_proxies_are_not_used(monkeypatch, scheme):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     client = connection(url_of(server_of("double"), scheme))
     assert len(client.predict(GOOD)) == len(GOOD)
 
 
-def test_no_certificate_in_the_ca_file(tmp_path):
+def test_a_ca_file_without_a_certificate(tmp_path):
     (tmp_path / "x.pem").write_text("no certificate")
     for url in ("https://localhost/v1/models/m", "grpcs://localhost/m"):
         with pytest.raises(UserError, match="no certificate in it"):
             connection(url, ca_file=str(tmp_path / "x.pem"))
 
 
-def test_no_such_ca_file():
+def test_a_missing_ca_file():
     for url in ("https://localhost/v1/models/m", "grpcs://localhost/m"):
         with pytest.raises(UserError, match="cannot read the certificates /absent"):
             connection(url, ca_file="/absent")
@@ -304,12 +307,12 @@ def certificate(tmp_path_factory):
 
 
 @pytest.mark.landing
-def test_tls_a_restart_and_an_end(certificate):
-    """One double of its own, since starting one takes seconds."""
+def test_tls_and_a_restart(certificate):
+    """One test for both, because starting a server takes seconds."""
     flags = ["--cert", str(certificate / "cert.pem"), "--key", str(certificate / "key.pem")]
     server = start_double(*flags)
     try:
-        ports = {"rest_port": parse(server.rest).port, "grpc_port": parse(server.grpc).port}
+        ports = {"rest_port": parse_url(server.rest).port, "grpc_port": parse_url(server.grpc).port}
         trusting = {"ca_file": str(certificate / "cert.pem")}
         named = [url.replace("127.0.0.1", "localhost") for url in server.urls()]
         clients = [connection(url, **trusting) for url in named]
@@ -320,9 +323,9 @@ def test_tls_a_restart_and_an_end(certificate):
                 connection(url).predict(GOOD)
 
         for url in server.urls():
-            # The certificate names localhost alone.
+            # The certificate is only valid for localhost.
             assert "127.0.0.1" in url
-            with pytest.raises(WrongServer, match="another host's certificate"):
+            with pytest.raises(WrongServer, match="certificate for another host"):
                 connection(url, **trusting).predict(GOOD)
 
         server.stop()
@@ -332,7 +335,7 @@ def test_tls_a_restart_and_an_end(certificate):
         found = {}
 
         def ask(client):
-            found[client] = retrying(client.predict, 100)(GOOD)
+            found[client] = with_retries(client.predict, 100)(GOOD)
 
         threads = [threading.Thread(target=ask, args=(client,)) for client in clients]
         for thread in threads:
@@ -340,14 +343,14 @@ def test_tls_a_restart_and_an_end(certificate):
         server = start_double(*flags, **ports)
         for thread in threads:
             thread.join()
-        assert [len(answers) for answers in found.values()] == [5, 5]
+        assert [len(predictions) for predictions in found.values()] == [5, 5]
     finally:
         server.stop()
 
 
 @pytest.mark.landing
-def test_slow_and_gone_under_way(tmp_path):
-    """The server is killed while it works on a batch."""
+def test_a_timeout_and_a_server_that_dies(tmp_path):
+    """The server is killed while it computes a batch."""
     server = start_double("--slow", "1.5")
     try:
         paths = []
@@ -362,11 +365,11 @@ def test_slow_and_gone_under_way(tmp_path):
 
         def ask(index):
             def predict(images):
-                answers = clients[index].predict(images)
+                predictions = clients[index].predict(images)
                 answered.release()
-                return answers
+                return predictions
 
-            found[index] = classify(predict, paths, 2)
+            found[index] = classify_files(predict, paths, 2)
 
         threads = [threading.Thread(target=ask, args=(i,)) for i in range(2)]
         for thread in threads:
@@ -376,9 +379,9 @@ def test_slow_and_gone_under_way(tmp_path):
         server.stop()
         for thread in threads:
             thread.join(300)
-        for outcome in found.values():
-            # The first batch is there for certain, the last one for certain not.
-            assert {0, 1} <= set(outcome.answers) and 4 in outcome.reasons
-            assert "not answered: no server answers" in outcome.reasons[4]
+        for result in found.values():
+            # The first batch was certainly answered, the last one certainly not.
+            assert {0, 1} <= set(result.predictions) and 4 in result.errors
+            assert "not classified: no server answers" in result.errors[4]
     finally:
         server.stop()

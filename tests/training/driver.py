@@ -1,8 +1,8 @@
-"""Runs a tiny recipe in a process of its own, for tests that kill it.
+"""Runs a tiny recipe in a separate process, for tests that kill it.
 
-Usage: python driver.py FOLDER [flag …]: the flags of `train.py`, on top of tiny settings. Every
-step that is executed is appended to FOLDER/steps.log. With the environment's DEVICES=N the
-processor is split into N logical devices, each of which takes a GPU's part.
+Usage: python driver.py FOLDER [flag …]: flags of `train.py`, added to tiny settings. The program
+appends the number of every executed step to FOLDER/steps.log. If the environment contains
+DEVICES=N, the processor is split into N logical devices, each of which stands for a GPU.
 """
 
 import os
@@ -19,11 +19,11 @@ TINY = [
 
 
 def train(folder, *flags):
-    """Gives the command, in this process; returns its status."""
+    """Runs the command in this process and returns its exit status."""
     from resnet_keras.cli.main import command
 
-    places = ["--runs-dir", f"{folder}/runs", "--export-dir", f"{folder}/exports", "--name", "run"]
-    return command("train", [*TINY, *places, *flags], prog="train.py")
+    options = ["--runs-dir", f"{folder}/runs", "--export-dir", f"{folder}/exports", "--name", "run"]
+    return command("train", [*TINY, *options, *flags], prog="train.py")
 
 
 def main():
@@ -39,13 +39,13 @@ def main():
     from resnet_keras.training.state import TrainingState
 
     log = os.open(os.path.join(folder, "steps.log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    arrive = TrainingState.end_step
+    end_step = TrainingState.end_step
 
-    def counted(journey, step):
+    def logged_end_step(state, step):
         os.write(log, f"{step}\n".encode())
-        arrive(journey, step)
+        end_step(state, step)
 
-    TrainingState.end_step = counted
+    TrainingState.end_step = logged_end_step
     return train(folder, *flags)
 
 

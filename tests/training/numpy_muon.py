@@ -1,10 +1,13 @@
-"""Muon's step in NumPy and float64, written from the article and not from the package."""
+"""The step of Muon in NumPy and float64, written from the article rather than from the package."""
 
 import numpy as np
 
 
 def direction(kernel):
-    """Five rounds of the quintic on the kernel's matrix, a filter a column; Frobenius norm 1."""
+    """Applies five iterations of the quintic polynomial to the kernel as a matrix.
+
+    The matrix has one column per filter. The result has Frobenius norm 1.
+    """
     x = np.float64(kernel).reshape(-1, kernel.shape[-1])
     x = x / np.linalg.norm(x)
     for _ in range(5):
@@ -12,8 +15,11 @@ def direction(kernel):
     return (x / np.linalg.norm(x)).reshape(kernel.shape)
 
 
-def step(weight, along, rate, muon, decay):
-    """The kernel turned by the angle whose tangent is `rate * muon`, if `along` is across it."""
+def step(weight, direction, rate, muon, decay):
+    """Returns the kernel after a step.
+
+    A direction orthogonal to the kernel turns it by the angle whose tangent is `rate * muon`.
+    """
     turn = rate * muon
-    across = turn * np.linalg.norm(weight) * along
-    return (np.float64(weight) * (1 - rate * decay) - across) / np.hypot(1, turn)
+    change = turn * np.linalg.norm(weight) * direction
+    return (np.float64(weight) * (1 - rate * decay) - change) / np.hypot(1, turn)

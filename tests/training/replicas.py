@@ -1,20 +1,23 @@
-"""Trains tiny networks on N logical CPU devices, and writes down what every replica did.
+"""Trains tiny networks on N logical CPU devices, and records what every replica computed.
 
-Usage: python replicas.py FOLDER N CASE …: logical devices can only be made before TensorFlow
-starts, so each N has a process of its own. A case is a key of `VARIANTS`, that and `-sync`, or
-`files`: how batches of images in files are shared out.
-FOLDER/CASE.npz holds, with the replicas along the first axis:
+Usage: python replicas.py FOLDER N CASE …
 
-    start/<state>, step<k>/<state>   weights/…, moving/…, velocity/… and average/… on each device
-                                     before the first step and after step k, named and numbered
-    step<k>/gradient/<i>             each replica's gradient for weight i, before they are added up
-    step<k>/input/<i>                the images (0) and labels (1) that each replica was given
-    step<k>/loss, seen, iterations   the metrics' loss and images, the optimizer's count of steps
-    slice<r>of<N>/…                  of one device: gradient/<i> and <state> after a step from the
-                                     same start on a slice of the same first batch, by itself
-    measured/…                       what an evaluation counted
+Logical devices can only be created before TensorFlow starts, so each N needs its own process. A
+case is a key of `VARIANTS`, optionally followed by `-sync`, or `files`, which records how batches
+of images in files are distributed. FOLDER/CASE.npz contains, with the replicas along the first
+axis:
 
-Beside it FOLDER/refused.json says what the machine refuses.
+    start/<state>, step<k>/<state>   weights/…, moving/…, velocity/… and average/… on each device,
+                                     before the first step and after step k
+    step<k>/gradient/<i>             the gradient of each replica for weight i, before the sum
+    step<k>/input/<i>                the images (0) and labels (1) of each replica
+    step<k>/loss, seen, iterations   the loss and the number of images of the metrics, and the
+                                     number of steps of the optimizer
+    slice<r>of<N>/…                  on one device: gradient/<i> and <state> after a step, from the
+                                     same start, on one slice of the same first batch
+    measured/…                       the results of an evaluation
+
+FOLDER/refused.json contains the error messages for unsuitable numbers of images and devices.
 """
 
 import dataclasses
@@ -30,9 +33,9 @@ import tensorflow as tf
 
 STEPS, BATCH, SIDE, CLASSES, TRAIN, TEST = 3, 16, 12, 10, 40, 251
 SLICED = (2, 4)
-# At this rate three steps move each weight by a part in a hundred or so: much more than the
-# tolerance, and not enough for chaos, which at ten times the rate multiplies float32's rounding by
-# ten within twenty steps.
+# At this learning rate, three steps change each weight by about one percent: much more than the
+# tolerance, and too little for chaos, which at ten times the rate amplifies the rounding errors of
+# float32 by ten within twenty steps.
 RECIPE = {
     "arch": "resnet8",
     "dataset": "made_up",
@@ -47,7 +50,7 @@ RECIPE = {
     "lighting": 0.1,
     "eval_every": 1,
 }
-# Between them both kinds of shortcut, momentum, decay, step and loss, and averaged weights.
+# Together they cover both kinds of shortcut, momentum, decay, step and loss, and averaged weights.
 VARIANTS = {
     "A": {"option": "A"},
     "B": {
@@ -62,15 +65,15 @@ VARIANTS = {
 
 
 def recipe_of(case):
-    """The recipe of `A`, `A-sync`, …"""
+    """Returns the recipe of a case such as `A` or `A-sync`."""
     from resnet_keras.recipe import Recipe
 
     variant, *sync = case.split("-")
     return Recipe(**{**RECIPE, **VARIANTS[variant], "sync_bn": sync == ["sync"]})
 
 
-def made_up(count, seed):
-    """Images of classes that can be told apart, in noise."""
+def synthetic_images(count, seed):
+    """Returns images with one pattern per class, plus noise."""
     from resnet_keras.data.dataset import Images
 
     rng = np.random.default_rng(seed)
@@ -81,18 +84,18 @@ def made_up(count, seed):
 
 
 def train_images():
-    """The images that are trained on."""
-    return made_up(TRAIN, seed=1)
+    """Returns the training images."""
+    return synthetic_images(TRAIN, seed=1)
 
 
 def test_images():
-    """A number of them that leaves one for the last batch."""
-    return made_up(TEST, seed=2)
+    """Returns the test images. The last batch of an evaluation contains only one of them."""
+    return synthetic_images(TEST, seed=2)
 
 
 def preprocessing():
-    """The mean of each pixel is subtracted."""
-    from resnet_keras.data.pipeline import per_pixel_mean
+    """Returns a preprocessing that subtracts the mean of each pixel."""
+    from resnet_keras.data.normalization import per_pixel_mean
     from resnet_keras.preprocessing import Preprocessing
 
     mean = per_pixel_mean(train_images().images, 1 / 255)
@@ -100,44 +103,45 @@ def preprocessing():
     return Preprocessing((SIDE, SIDE), "stretch", 1 / 255, mean, (1.0, 1.0, 1.0), names)
 
 
-class Watch:
-    """Notes what goes into and what comes out of each replica of a model, step by step."""
+class Recorder:
+    """Records the inputs and the gradients of each replica of a model, step by step."""
 
     def __init__(self, model):
-        self.seen = {}
+        self.recorded = {}
         train_step, apply_gradients = model.train_step, model.optimizer.apply_gradients
 
-        def watched_step(data):
-            self._note("input", data[:2])
+        def recording_train_step(data):
+            self._record("input", data[:2])
             return train_step(data)
 
-        def watched_gradients(pairs):
+        def recording_apply_gradients(pairs):
             pairs = list(pairs)
-            self._note("gradient", [gradient for gradient, _ in pairs])
+            self._record("gradient", [gradient for gradient, _ in pairs])
             return apply_gradients(pairs)
 
-        model.train_step, model.optimizer.apply_gradients = watched_step, watched_gradients
+        model.train_step = recording_train_step
+        model.optimizer.apply_gradients = recording_apply_gradients
 
-    def _note(self, what, values):
-        def note(replica, *arrays):
-            for place, array in enumerate(arrays):
-                seen = self.seen.setdefault((f"{what}/{place}", int(replica)), [])
-                seen.append(array.copy())
+    def _record(self, kind, values):
+        def record(replica, *arrays):
+            for index, array in enumerate(arrays):
+                steps = self.recorded.setdefault((f"{kind}/{index}", int(replica)), [])
+                steps.append(array.copy())
 
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        tf.numpy_function(note, [replica, *values], [])
+        tf.numpy_function(record, [replica, *values], [])
 
     def arrays(self, replicas, step):
-        """What all replicas saw in a step: arrays with the replicas along the first axis."""
+        """Returns the arrays of all replicas in a step, with the replicas along the first axis."""
         return {
-            what: np.stack([self.seen[what, replica][step] for replica in range(replicas)])
-            for what, first in self.seen
+            name: np.stack([self.recorded[name, replica][step] for replica in range(replicas)])
+            for name, first in self.recorded
             if first == 0
         }
 
 
-def state(model):
-    """Every device's copy of every variable, with the devices along the first axis."""
+def device_copies(model):
+    """Returns the copies of every variable, with the devices along the first axis."""
     optimizer = model.optimizer
     groups = {
         "weights": model.trainable_variables,
@@ -147,69 +151,68 @@ def state(model):
     }
     local = model.distribute_strategy.experimental_local_results
     return {
-        f"{group}/{place}/{variable.path.split('/')[-1]}": np.stack(
+        f"{group}/{index}/{variable.path.split('/')[-1]}": np.stack(
             [copy.numpy() for copy in local(variable.value)]
         )
         for group, variables in groups.items()
-        for place, variable in enumerate(variables)
+        for index, variable in enumerate(variables)
     }
 
 
 def put(found, prefix, arrays):
-    """Adds arrays under names that begin alike."""
+    """Adds arrays under names with a common prefix."""
     found.update({f"{prefix}/{name}": array for name, array in arrays.items()})
 
 
 def train(recipe):
-    """Trains with the program's own `fit`; returns what is to be saved."""
+    """Trains with the program's own `fit` and returns the arrays to save."""
     from resnet_keras.evaluation.measure import measure
     from resnet_keras.evaluation.predictors import model_probabilities
     from resnet_keras.training import callbacks, hardware
-    from resnet_keras.training import state as saved_state
-    from resnet_keras.training.fit import compiled_model, fit
-    from resnet_keras.training.state import TrainingState
+    from resnet_keras.training.fit import TrainingSetup, compiled_model, fit
+    from resnet_keras.training.state import TrainingState, capture, restore
 
     machine = hardware.choose(recipe)
     hardware.apply(recipe, machine)
     model, metrics = compiled_model(recipe, machine, preprocessing())
-    watch, journey, found = Watch(model), TrainingState(recipe, metrics), {}
-    start = saved_state.capture(model, metrics)
-    put(found, "start", state(model))
+    recorder, state, found = Recorder(model), TrainingState(recipe, metrics), {}
+    start = capture(model, metrics)
+    put(found, "start", device_copies(model))
 
     def write_row():
-        step = journey.step - 1
-        put(found, f"step{step}", state(model))
-        put(found, f"step{step}", watch.arrays(len(machine.devices), step))
-        found[f"step{step}/loss"], found[f"step{step}/seen"] = journey.loss, journey.counts[1]
+        step = state.step - 1
+        put(found, f"step{step}", device_copies(model))
+        put(found, f"step{step}", recorder.arrays(len(machine.devices), step))
+        found[f"step{step}/loss"], found[f"step{step}/seen"] = state.loss, state.counts[1]
         found[f"step{step}/iterations"] = int(model.optimizer.iterations.numpy())
 
-    end = callbacks.EndOnSignal(journey, lambda: None)
-    between = [callbacks.Arrive(journey), callbacks.WriteRows(journey, write_row), end]
-    fit(model, journey, train_images(), preprocessing(), between, end)
-    write_row()  # of the last step: `fit` leaves it to the end of a run
+    images = train_images()
+    setup = TrainingSetup(recipe, model, state, preprocessing(), images, images.take(slice(0)))
+    fit(setup, [callbacks.StepTimer(state), callbacks.WriteRows(state, write_row)])
+    write_row()  # `WriteRows` does not write the row of the last step.
 
     measured = measure(model_probabilities(model, preprocessing()), test_images(), preprocessing())
     put(found, "measured", dataclasses.asdict(measured))
     if len(machine.devices) == 1:
-        images, labels = (found[f"step0/input/{place}"][0] for place in (0, 1))
+        images, labels = (found[f"step0/input/{index}"][0] for index in (0, 1))
         for count in SLICED:
-            parts = zip(np.split(images, count), np.split(labels, count), strict=True)
-            for number, part in enumerate(parts):
-                saved_state.restore(model, metrics, start, "the start")
-                model.train_on_batch(*part)
-                put(found, f"slice{number}of{count}", watch.arrays(1, -1))
-                put(found, f"slice{number}of{count}", state(model))
+            slices = zip(np.split(images, count), np.split(labels, count), strict=True)
+            for number, batch in enumerate(slices):
+                restore(model, metrics, start, "the start")
+                model.train_on_batch(*batch)
+                put(found, f"slice{number}of{count}", recorder.arrays(1, -1))
+                put(found, f"slice{number}of{count}", device_copies(model))
     return found
 
 
 def refusals(count):
-    """What `choose` says to batches that do not divide, and to too many devices."""
+    """Returns the error messages for batches that cannot be divided and for too many devices."""
     from resnet_keras.errors import UsageError
     from resnet_keras.training import hardware
 
     found = {}
-    asked = {"18": {"batch_size": 18}, "1": {"batch_size": 1}, "more": {"devices": count + 1}}
-    for name, changes in asked.items():
+    unsuitable = {"18": {"batch_size": 18}, "1": {"batch_size": 1}, "more": {"devices": count + 1}}
+    for name, changes in unsuitable.items():
         try:
             hardware.choose(dataclasses.replace(recipe_of("A"), **changes))
             found[name] = None
@@ -218,14 +221,14 @@ def refusals(count):
     return found
 
 
-def files_shared_out():
-    """Batches of images in files: whole, and as the replicas get them, laid end to end."""
+def distributed_files():
+    """Returns batches of images in files: whole, and as the replicas receive them, concatenated."""
     from resnet_keras.data.dataset import Files
     from resnet_keras.data.pipeline import training_batches
     from resnet_keras.training import hardware
 
     recipe = dataclasses.replace(recipe_of("A"), augmentation="pad")
-    with hardware.choose(recipe).spread():
+    with hardware.choose(recipe).distribution_scope():
         strategy = tf.distribute.get_strategy()
     images, found = train_images(), {}
     with tempfile.TemporaryDirectory() as folder:
@@ -243,14 +246,13 @@ def files_shared_out():
 
 
 def main():
-    """Does as the module's docstring says."""
     folder, count, *cases = sys.argv[1:]
     folder, count = Path(folder), int(count)
     parts = [tf.config.LogicalDeviceConfiguration()] * count
     tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], parts)
     folder.mkdir()
     for case in cases:
-        found = files_shared_out() if case == "files" else train(recipe_of(case))
+        found = distributed_files() if case == "files" else train(recipe_of(case))
         np.savez(folder / f"{case}.npz", **found)
     (folder / "refused.json").write_text(json.dumps(refusals(count)))
 

@@ -1,4 +1,4 @@
-"""True averages in place of moving ones, against NumPy."""
+"""Recalibration of batch normalization against NumPy."""
 
 import itertools
 
@@ -18,7 +18,7 @@ PREPROCESSING = Preprocessing((SIDE, SIDE), "stretch", 1 / 255, (0.4,) * 3, (0.5
 
 
 def network():
-    """Two 1x1 convolutions, each with batch norm: small enough to follow by hand."""
+    """Returns two 1x1 convolutions, each with batch norm: easy to compute by hand."""
     keras.utils.set_random_seed(0)
     inputs = keras.Input((SIDE, SIDE, 3))
     x = keras.layers.Conv2D(5, 1, name="conv1")(inputs)
@@ -34,29 +34,32 @@ def network():
     return model
 
 
-def source(count):
-    """Images that get brighter, as those of a folder sorted by class may."""
+def increasingly_bright(count):
+    """Returns images in a systematic order, like those of a folder that is sorted by class."""
     rng = np.random.default_rng(1)
     images = rng.integers(0, 100, (count, SIDE, SIDE, 3)) + np.arange(count)[:, None, None, None]
     return Images(images.astype(np.uint8), np.zeros(count, np.int32))
 
 
-def by_hand(model, images, parts):
-    """Mean and variance of what comes to each batch norm, the earlier one taken batch by batch."""
+def by_hand(model, images, batches):
+    """Returns the mean and variance of the inputs of each batch norm.
+
+    The first one normalizes each batch by its own statistics.
+    """
     first, bn, second = (model.get_layer(name) for name in ("conv1", "bn1", "conv2"))
     kernel, bias = (value.numpy().astype(np.float64) for value in first.weights)
     gamma, beta = bn.gamma.numpy(), bn.beta.numpy()
     kernel2, bias2 = (value.numpy().astype(np.float64) for value in second.weights)
-    came = ([], [])
-    for part in parts:
-        x = (images.images[part].astype(np.float64) / 255 - 0.4) / 0.5
+    inputs = ([], [])
+    for indices in batches:
+        x = (images.images[indices].astype(np.float64) / 255 - 0.4) / 0.5
         z = x.reshape(-1, 3) @ kernel.reshape(3, 5) + bias
-        came[0].append(z)
+        inputs[0].append(z)
         y = gamma * (z - z.mean(axis=0)) / np.sqrt(z.var(axis=0) + EPSILON) + beta
-        came[1].append(np.maximum(y, 0) @ kernel2.reshape(5, 4) + bias2)
-    # All values at once: the batches' moments must add up to theirs.
-    whole = [np.concatenate(values) for values in came]
-    return [(values.mean(axis=0), values.var(axis=0)) for values in whole]
+        inputs[1].append(np.maximum(y, 0) @ kernel2.reshape(5, 4) + bias2)
+    # Computed from all values at once. `recalibrate` has to combine batches to the same result.
+    all_values = [np.concatenate(values) for values in inputs]
+    return [(values.mean(axis=0), values.var(axis=0)) for values in all_values]
 
 
 def check(model, expected):
@@ -66,61 +69,61 @@ def check(model, expected):
         np.testing.assert_allclose(layer.moving_variance.numpy(), variance, rtol=1e-4, atol=1e-6)
 
 
-def test_of_one_batch_they_are_the_population_s():
-    model, train = network(), source(30)
-    trained = [weight.numpy() for weight in model.trainable_weights]
+def test_with_one_batch_the_statistics_are_those_of_all_images():
+    model, train = network(), increasingly_bright(30)
+    weights = [weight.numpy() for weight in model.trainable_weights]
     recalibrate(model, PREPROCESSING, train, 64)
     check(model, by_hand(model, train, [slice(None)]))
-    for before, weight in zip(trained, model.trainable_weights, strict=True):
+    for before, weight in zip(weights, model.trainable_weights, strict=True):
         np.testing.assert_array_equal(weight.numpy(), before)
     assert model.get_layer("bn1").momentum == 0.9
 
 
-def test_each_image_counts_once_in_batches_of_nearly_one_size(monkeypatch):
-    model, train = network(), source(50)
-    parts = []
-    real = module.evaluation_batches
+def test_each_image_counts_once_in_batches_of_nearly_equal_size(monkeypatch):
+    model, train = network(), increasingly_bright(50)
+    batches = []
+    evaluation_batches = module.evaluation_batches
 
-    def seen(images, *rest):
-        parts.append(
+    def recording(images, *rest):
+        batches.append(
             [int(np.flatnonzero((train.images == i).all((1, 2, 3)))[0]) for i in images.images]
         )
-        return real(images, *rest)
+        return evaluation_batches(images, *rest)
 
-    monkeypatch.setattr(module, "evaluation_batches", seen)
+    monkeypatch.setattr(module, "evaluation_batches", recording)
     recalibrate(model, PREPROCESSING, train, 16)
-    assert sorted(itertools.chain(*parts)) == list(range(50))
-    assert sorted(map(len, parts)) == [16, 17, 17]
-    # Sorted images come mixed.
-    assert all(min(part) < 15 and max(part) > 35 for part in parts)
-    check(model, by_hand(model, train, parts))
+    assert sorted(itertools.chain(*batches)) == list(range(50))
+    assert sorted(map(len, batches)) == [16, 17, 17]
+    # The images are shuffled.
+    assert all(min(batch) < 15 and max(batch) > 35 for batch in batches)
+    check(model, by_hand(model, train, batches))
 
 
-def test_frozen_layers_stay_as_they_are():
+def test_frozen_layers_do_not_change():
     model = network()
     model.get_layer("bn1").trainable = False
     before = model.get_layer("bn1").get_weights()
     other = model.get_layer("bn2").moving_mean.numpy()
-    recalibrate(model, PREPROCESSING, source(20), 8)
-    for mine, theirs in zip(model.get_layer("bn1").get_weights(), before, strict=True):
-        np.testing.assert_array_equal(mine, theirs)
+    recalibrate(model, PREPROCESSING, increasingly_bright(20), 8)
+    for actual, expected in zip(model.get_layer("bn1").get_weights(), before, strict=True):
+        np.testing.assert_array_equal(actual, expected)
     assert np.abs(model.get_layer("bn2").moving_mean.numpy() - other).max() > 1e-3
 
 
-def test_broken_off_it_changes_nothing(monkeypatch):
+def test_an_error_leaves_the_model_unchanged(monkeypatch):
     model = network()
     before = model.get_weights()
-    real, calls = module.evaluation_batches, []
+    evaluation_batches, calls = module.evaluation_batches, []
 
-    def breaks(*args):
+    def fails(*args):
         calls.append(args)
         if len(calls) == 2:
             raise UserError("a damaged file")
-        return real(*args)
+        return evaluation_batches(*args)
 
-    monkeypatch.setattr(module, "evaluation_batches", breaks)
+    monkeypatch.setattr(module, "evaluation_batches", fails)
     with pytest.raises(UserError, match="damaged"):
-        recalibrate(model, PREPROCESSING, source(20), 8)
-    for mine, theirs in zip(model.get_weights(), before, strict=True):
-        np.testing.assert_array_equal(mine, theirs)
+        recalibrate(model, PREPROCESSING, increasingly_bright(20), 8)
+    for actual, expected in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(actual, expected)
     assert model.get_layer("bn2").momentum == 0.9

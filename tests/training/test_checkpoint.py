@@ -1,4 +1,4 @@
-"""Checkpoints: complete or absent, and never silently wrong."""
+"""Checkpoint files: round trips, damaged files, and errors while writing."""
 
 import errno
 import hashlib
@@ -25,7 +25,7 @@ def arrays_of(seed=0):
     }
 
 
-EXTRA = {"seconds": 1.5, "kept": [1, None, "ä"], "warm": {"step": 3}}
+EXTRA = {"seconds": 1.5, "list": [1, None, "ä"], "object": {"step": 3}}
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_truncated_or_longer(one, tmp_path, data):
             checkpoint.load(broken)
 
 
-def sealed(payload):
+def with_digest(payload):
     return payload + hashlib.sha256(payload).digest()
 
 
@@ -89,21 +89,21 @@ def npz(**arrays):
     return buffer.getvalue()
 
 
-class Sly:
-    """What a pickle may do: here, leave a trace."""
+class FailsWhenUnpickled:
+    """Runs code when it is unpickled: here, it fails the test."""
 
     def __reduce__(self):
-        return (pytest.fail, ("a pickle was run",))
+        return (pytest.fail, ("a pickle was executed",))
 
 
-def test_no_pickle_is_run(tmp_path):
+def test_pickles_are_not_executed(tmp_path):
     objects = np.empty(1, object)
-    objects[0] = Sly()
+    objects[0] = FailsWhenUnpickled()
     header = np.frombuffer(b'{"step": 1}', np.uint8)
-    for payload in (npz(__header__=header, a=objects), pickle.dumps(Sly())):
-        path = tmp_path / "sly.ckpt"
-        path.write_bytes(sealed(payload))
-        with pytest.raises(UserError, match=r"sly\.ckpt"):
+    for payload in (npz(__header__=header, a=objects), pickle.dumps(FailsWhenUnpickled())):
+        path = tmp_path / "pickle.ckpt"
+        path.write_bytes(with_digest(payload))
+        with pytest.raises(UserError, match=r"pickle\.ckpt"):
             checkpoint.load(path)
 
 
@@ -111,33 +111,33 @@ def test_no_pickle_is_run(tmp_path):
     "payload",
     [
         b"x",
-        b"no archive at all",
+        b"not an archive",
         npz(a=np.zeros(3)),
         npz(__header__=np.frombuffer(b"{}", np.uint8)),
-        npz(__header__=np.frombuffer(b"no json", np.uint8)),
+        npz(__header__=np.frombuffer(b"not json", np.uint8)),
         npz(__header__=np.frombuffer(b"[]", np.uint8)),
         npz(__header__=np.frombuffer(b"3", np.uint8)),
         npz(__header__=np.frombuffer(b"\xff\xfe", np.uint8)),
         npz(__header__=np.zeros(3))[:-60],
     ],
 )
-def test_sealed_but_of_another_form(tmp_path, payload):
+def test_other_contents_with_a_correct_digest(tmp_path, payload):
     path = tmp_path / "other.ckpt"
-    path.write_bytes(sealed(payload))
+    path.write_bytes(with_digest(payload))
     with pytest.raises(UserError, match=r"other\.ckpt"):
         checkpoint.load(path)
 
 
-def test_a_bare_array_is_no_checkpoint(tmp_path):
+def test_an_array_is_not_a_checkpoint(tmp_path):
     buffer = io.BytesIO()
     np.save(buffer, np.zeros(3))
     path = tmp_path / "other.ckpt"
-    path.write_bytes(sealed(buffer.getvalue()))
+    path.write_bytes(with_digest(buffer.getvalue()))
     with pytest.raises(UserError, match=r"other\.ckpt"):
         checkpoint.load(path)
 
 
-def test_keeps_two(tmp_path):
+def test_two_checkpoints_are_kept(tmp_path):
     for step in (5, 100, 99_999, 1_000_000_000, 2_000_000_000):
         checkpoint.save(tmp_path, step, arrays_of(), {})
     names = [path.name for path in checkpoint.paths(tmp_path)]
@@ -145,7 +145,7 @@ def test_keeps_two(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == names
 
 
-def test_other_files_are_left_alone(tmp_path):
+def test_other_files_are_not_deleted(tmp_path):
     for name in ("step-.ckpt", "step-x.ckpt", "notes.txt", "step-000000001.ckpt.old"):
         (tmp_path / name).write_text("")
     for step in (1, 2, 3):
@@ -154,45 +154,45 @@ def test_other_files_are_left_alone(tmp_path):
     assert len(list(tmp_path.iterdir())) == 6
 
 
-def test_newest_whole_one(tmp_path):
-    said = []
+def test_load_newest_skips_a_damaged_checkpoint(tmp_path):
+    reports = []
     for step in (7, 90):
         checkpoint.save(tmp_path, step, arrays_of(step), {"is": step})
-    assert checkpoint.load_newest(tmp_path, said.append).step == 90
-    assert said == []
+    assert checkpoint.load_newest(tmp_path, reports.append).step == 90
+    assert reports == []
     newest = checkpoint.paths(tmp_path)[-1]
     newest.write_bytes(newest.read_bytes()[:-1])
-    back = checkpoint.load_newest(tmp_path, said.append)
-    assert (back.step, back.extra) == (7, {"is": 7})
-    assert len(said) == 1 and newest.name in said[0]
+    loaded = checkpoint.load_newest(tmp_path, reports.append)
+    assert (loaded.step, loaded.extra) == (7, {"is": 7})
+    assert len(reports) == 1 and newest.name in reports[0]
 
 
-def test_all_damaged(tmp_path):
-    said = []
+def test_load_newest_fails_if_all_checkpoints_are_damaged(tmp_path):
+    reports = []
     for step in (7, 90):
         checkpoint.save(tmp_path, step, arrays_of(), {}).write_bytes(b"broken")
-    # Also when it is tried again, as whatever restarts a run would.
+    # The second call finds only the renamed files, like a run that is restarted.
     for _ in range(2):
         with pytest.raises(UserError, match=r"all 2 checkpoints .* damaged.*--resume never"):
-            checkpoint.load_newest(tmp_path, said.append)
-    assert len(said) == 2
+            checkpoint.load_newest(tmp_path, reports.append)
+    assert len(reports) == 2
 
 
-def test_one_that_cannot_be_read_is_not_called_damaged(tmp_path, monkeypatch):
-    whole = checkpoint.save(tmp_path, 7, arrays_of(), {})
-    before = whole.read_bytes()
+def test_a_checkpoint_that_cannot_be_read_is_not_renamed(tmp_path, monkeypatch):
+    intact = checkpoint.save(tmp_path, 7, arrays_of(), {})
+    before = intact.read_bytes()
 
     def broken(path):
         raise OSError(errno.EIO, "Input/output error")
 
     with monkeypatch.context() as during:
-        during.setattr(type(whole), "read_bytes", broken)
+        during.setattr(type(intact), "read_bytes", broken)
         with pytest.raises(UserError, match=r"cannot read .*Input/output error"):
             checkpoint.load_newest(tmp_path, pytest.fail)
-    assert whole.read_bytes() == before
+    assert intact.read_bytes() == before
 
 
-def test_none_at_all(tmp_path):
+def test_missing_checkpoints(tmp_path):
     assert checkpoint.load_newest(tmp_path, pytest.fail) is None
     assert checkpoint.load_newest(tmp_path / "none", pytest.fail) is None
     with pytest.raises(UserError, match="cannot read"):
@@ -201,7 +201,7 @@ def test_none_at_all(tmp_path):
         checkpoint.load(tmp_path)
 
 
-def test_a_failed_save_leaves_the_earlier_ones(tmp_path, monkeypatch):
+def test_a_failed_save_does_not_change_earlier_checkpoints(tmp_path, monkeypatch):
     for step in (1, 2):
         checkpoint.save(tmp_path, step, arrays_of(), {})
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
@@ -215,7 +215,7 @@ def test_a_failed_save_leaves_the_earlier_ones(tmp_path, monkeypatch):
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-def test_saving_where_nothing_can_be(tmp_path):
+def test_saving_to_a_path_that_is_a_file(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="file"):
         checkpoint.save(tmp_path / "file" / "checkpoints", 1, {}, {})

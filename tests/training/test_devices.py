@@ -1,6 +1,6 @@
-"""Whole runs on two devices, which two logical processors stand in for.
+"""Complete runs on two logical CPU devices, which stand for GPUs.
 
-What the devices compute is the business of `test_replicas.py`.
+`test_replicas.py` tests what the devices compute.
 """
 
 import json
@@ -21,7 +21,8 @@ from resnet_keras.preprocessing import Preprocessing
 DRIVER = Path(__file__).with_name("driver.py")
 
 
-def losses(folder, devices, *flags):
+def train(folder, devices, *flags):
+    """Runs the driver on logical devices and returns the losses of all rows."""
     folder.mkdir()
     done = subprocess.run(
         [sys.executable, DRIVER, folder, "--warmup-steps", "0", *flags],
@@ -36,14 +37,14 @@ def losses(folder, devices, *flags):
 
 
 @pytest.mark.landing
-def test_a_run_on_two_devices_ends_in_a_network_for_one(tmp_path):
-    found = losses(tmp_path / "two", 2, "--steps", "2", "--drops", "1", "--sync-bn")
+def test_a_run_on_two_devices_saves_a_network_for_one(tmp_path):
+    found = train(tmp_path / "two", 2, "--steps", "2", "--drops", "1", "--sync-bn")
     assert len(found) == 1 and 0.5 < found[0] < 10
     run = tmp_path / "two/runs/run"
     config = json.loads((run / "config.json").read_text())
     assert (config["recipe"]["devices"], config["recipe"]["sync_bn"]) == (2, True)
     result = json.loads((run / "result.json").read_text())
-    # Every one of the digits' 360 test images, on the SavedModel.
+    # The error was measured on the SavedModel, with all 360 test images of the digits.
     wrong = result["test_error"] * 360 / 100
     assert wrong == pytest.approx(round(wrong), abs=1e-6)
     model, _ = load_keras_file(run / "model.keras")
@@ -52,7 +53,7 @@ def test_a_run_on_two_devices_ends_in_a_network_for_one(tmp_path):
 
 
 @pytest.mark.slow
-def test_fine_tuning_on_two_devices_computes_what_it_does_on_one(tmp_path):
+def test_fine_tuning_on_two_devices_computes_the_same_as_on_one(tmp_path):
     path = tmp_path / "backbone.keras"
     keras.utils.set_random_seed(0)
     model = build("resnet8", classes=3, input_shape=(None, None, 3))
@@ -65,7 +66,7 @@ def test_fine_tuning_on_two_devices_computes_what_it_does_on_one(tmp_path):
     flags = (*flags, "--train-from", str(path), "--backbone-rate", "0.1", "--recalibrate-bn")
     made = []
     for name, count, more in (("one", 1, ()), ("two", 2, ("--sync-bn",))):
-        found = losses(tmp_path / name, count, *flags, *more)
+        found = train(tmp_path / name, count, *flags, *more)
         end, _ = load_keras_file(tmp_path / name / "runs/run/model.keras")
         made.append((found, end.get_weights()))
     assert made[1][0] == pytest.approx(made[0][0], rel=1e-5)

@@ -1,4 +1,4 @@
-"""Faults injected into runs: what was there stays whole, and the message says what to do."""
+"""Injected faults: existing files stay intact, and the message says what to do."""
 
 import os
 import signal
@@ -18,8 +18,9 @@ TINY = {"arch": "resnet8", "dataset": "digits", "batch_size": 16, "steps": 6, "d
 
 
 def drive(folder, *flags, kilobytes="unlimited"):
-    """Runs the driver, where no file may become larger than so many kilobytes."""
-    # By a shell: Python code between fork and exec may deadlock in a process of many threads.
+    """Runs the driver with a limit on the size of files."""
+    # The shell sets the limit. Python code between fork and exec can deadlock in a process with
+    # many threads.
     limited = ["bash", "-c", f'ulimit -f {kilobytes}; exec "$@"', "bash"]
     return subprocess.run(
         [*limited, sys.executable, DRIVER, folder, *flags],
@@ -33,16 +34,16 @@ def run_in(tmp_path, checkpoint_every=1, **values):
     from resnet_keras.runs.folder import RunOptions
     from resnet_keras.training.job import run
 
-    places = RunOptions(
+    options = RunOptions(
         runs_dir=str(tmp_path / "runs"),
         export_dir=str(tmp_path / "exports"),
         name="run",
         checkpoint_every=checkpoint_every,
     )
-    return run(Recipe(**{**TINY, **values}), places)
+    return run(Recipe(**{**TINY, **values}), options)
 
 
-def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_good_checkpoint(tmp_path):
+def test_a_non_finite_loss_ends_the_run_and_keeps_the_last_good_checkpoint(tmp_path):
     from resnet_keras.training.callbacks import NonFiniteLoss
 
     with pytest.raises(NonFiniteLoss) as error:
@@ -56,28 +57,28 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_good_checkpoint(tm
     assert not (tmp_path / "exports/run").exists()
 
 
-def test_a_ruined_network_is_not_exported(tmp_path):
-    with pytest.raises(UserError, match="no numbers"):
+def test_a_network_with_non_finite_predictions_is_not_exported(tmp_path):
+    with pytest.raises(UserError, match="not a number"):
         run_in(tmp_path, learning_rate=1e38, steps=1)
     assert not (tmp_path / "exports/run").exists()
 
 
-def test_weights_that_are_no_numbers_are_not_saved_even_at_the_last_step(tmp_path):
+def test_non_finite_weights_are_not_saved_even_at_the_last_step(tmp_path):
     from resnet_keras.training.callbacks import NonFiniteLoss
 
-    with pytest.raises(NonFiniteLoss, match=r"after step 1 .* no longer finite"):
+    with pytest.raises(NonFiniteLoss, match=r"after step 1, .* is no longer finite"):
         run_in(tmp_path, learning_rate=1e39, steps=1)
     assert not checkpoint.paths(tmp_path / "runs/run/checkpoints")
     assert not (tmp_path / "exports/run").exists()
 
 
 @pytest.mark.landing
-def test_a_checkpoint_too_large_for_the_disk_leaves_the_earlier_ones(tmp_path):
+def test_a_failed_save_keeps_the_earlier_checkpoints(tmp_path):
     short = ("--steps", "6", "--drops", "5", "--warmup-steps", "2")
     assert driver.train(tmp_path, *short) == 0
     folder = tmp_path / "runs/run"
     before = {path.name: path.read_bytes() for path in checkpoint.paths(folder / "checkpoints")}
-    # The same run again from its first checkpoint, with room for small files alone.
+    # Run again from the first checkpoint, where only small files can be written.
     (folder / "result.json").unlink()
     (folder / "checkpoints/step-000000006.ckpt").unlink()
     del before["step-000000006.ckpt"]
@@ -92,7 +93,7 @@ def test_a_checkpoint_too_large_for_the_disk_leaves_the_earlier_ones(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_full_file_system_ends_in_a_clear_error_and_the_run_can_go_on(tmp_path):
+def test_a_full_file_system_is_a_clear_error_and_the_run_can_resume(tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(
@@ -105,21 +106,21 @@ def test_a_full_file_system_ends_in_a_clear_error_and_the_run_can_go_on(tmp_path
         assert done.returncode == 1
         assert "No space left on device" in done.stderr
         assert "Traceback" not in done.stderr
-        kept = checkpoint.paths(disk / "runs/run/checkpoints")
-        assert kept
-        for path in kept:
+        checkpoints = checkpoint.paths(disk / "runs/run/checkpoints")
+        assert checkpoints
+        for path in checkpoints:
             checkpoint.load(path)
         subprocess.run(["mount", "-o", "remount,size=50m", disk], check=True)
         again = drive(disk)
         assert again.returncode == 0, again.stderr
-        assert "going on after step" in again.stderr
+        assert "resuming after step" in again.stderr
     finally:
         subprocess.run(["umount", "-l", disk], check=False)
 
 
-def test_an_export_folder_that_cannot_be_made_is_said_before_training(tmp_path):
+def test_an_export_folder_that_cannot_be_created_fails_before_training(tmp_path):
     (tmp_path / "exports").write_text("a file")
-    with pytest.raises(UserError, match=r"cannot make the folder .*exports"):
+    with pytest.raises(UserError, match=r"cannot create the folder .*exports"):
         run_in(tmp_path)
     assert not (tmp_path / "runs").exists()
 
@@ -141,6 +142,6 @@ def test_a_second_run_in_the_same_folder_is_refused(tmp_path):
     finally:
         first.kill()
         first.wait()
-    # The lock went with its process: what it left is refused for what it is.
+    # The lock ended with its process. Now only the other recipe is refused.
     with pytest.raises(UserError, match="steps: 6 here, 4000 there"):
         run_in(tmp_path)

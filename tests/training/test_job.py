@@ -1,4 +1,4 @@
-"""One run from a recipe to a measured export: what it leaves behind."""
+"""One run, from a recipe to a measured export: the files it writes and their values."""
 
 import csv
 import dataclasses
@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from resnet_keras.data.sources import load
+from resnet_keras.data.sources import load_dataset
 from resnet_keras.errors import UsageError
 from resnet_keras.evaluation.evaluate import evaluate
 from resnet_keras.evaluation.predictors import open_predictor
@@ -34,11 +34,14 @@ RECIPE = Recipe(
 )
 
 
+def options_in(folder):
+    return RunOptions(runs_dir=str(folder / "runs"), export_dir=str(folder / "exports"))
+
+
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
     folder = tmp_path_factory.mktemp("job")
-    places = RunOptions(runs_dir=str(folder / "runs"), export_dir=str(folder / "exports"))
-    return run(RECIPE, places)
+    return run(RECIPE, options_in(folder))
 
 
 def rows(result):
@@ -46,12 +49,12 @@ def rows(result):
         return list(csv.DictReader(file))
 
 
-def test_names_are_made_of_network_data_set_and_seed(done):
+def test_default_names_contain_network_data_set_and_seed(done):
     assert done.run.name == "resnet8-B-digits-seed0"
     assert done.export.parts[-2:] == ("resnet8-B-digits", "1")
 
 
-def test_the_folder_holds_all_that_was_promised(done):
+def test_the_run_folder_contains_all_documented_files(done):
     names = {path.name for path in done.run.iterdir()}
     assert {
         *("config.json", "metrics.csv", "curve.png", "model.keras", "result.json"),
@@ -60,17 +63,18 @@ def test_the_folder_holds_all_that_was_promised(done):
     assert list((done.run / "tensorboard").glob("events*"))
 
 
-def test_config_tells_recipe_and_circumstances(done):
+def test_config_contains_the_resolved_recipe_and_the_machine(done):
     config = json.loads((done.run / "config.json").read_text())
     assert config["recipe"]["precision"] in ("float32", "mixed_bfloat16")  # never "auto"
     assert config["recipe"]["flip"] is False
     assert config["versions"]["keras"] and config["device"]
     again = read_recipe(done.run / "config.json")
-    assert again.differences(RECIPE)  # what was left to data set and machine is written down
+    # The values that the data set and the machine decide are filled in.
+    assert again.differences(RECIPE)
     assert again.steps == RECIPE.steps and again.option == "B"
 
 
-def test_metrics_has_a_row_an_evaluation_and_the_issue_s_columns(done):
+def test_metrics_has_one_row_per_evaluation(done):
     table = rows(done)
     assert ",".join(table[0]) == (
         "step,learning_rate,loss,train_error,validation_error,test_error,seconds,images_per_second"
@@ -79,13 +83,14 @@ def test_metrics_has_a_row_an_evaluation_and_the_issue_s_columns(done):
     assert [float(row["learning_rate"]) for row in table] == [1e-6, 1e-7, 1e-7]
 
 
-def test_loss_is_cross_entropy_alone(done):
-    # At a rate of 1e-6 nothing is learnt: ten classes cost log(10), and some more for the spread
-    # of He's logits. A decay term would add a quarter of the sum of all squares, over 100.
+def test_the_loss_is_cross_entropy_without_weight_decay(done):
+    # At a learning rate of 1e-6 nothing is learned: the loss of ten classes is log(10), and a bit
+    # more because the initial logits vary. A decay term would add a quarter of the sum of all
+    # squares, which is over 100.
     assert all(2.0 < float(row["loss"]) < 20.0 for row in rows(done))
 
 
-def test_the_last_row_is_the_export_s_error(done):
+def test_the_last_row_is_measured_on_the_export(done):
     measured = evaluate(done.export, None, None).measurement.top1_error
     assert float(rows(done)[-1]["test_error"]) == pytest.approx(measured, abs=1e-6)
     assert done.test_error == measured
@@ -95,14 +100,9 @@ def test_the_last_row_is_the_export_s_error(done):
     assert card["test_error"]["examples"] == 360
 
 
-def test_held_out_images_are_measured_in_place_of_the_test_set(tmp_path):
-    places = RunOptions(runs_dir=str(tmp_path / "runs"), export_dir=str(tmp_path / "exports"))
-    result = run(
-        Recipe(
-            **{**RECIPE.to_json(), "validation_size": 100, "steps": 4, "drops": (), "eval_every": 2}
-        ),
-        places,
-    )
+def test_held_out_images_are_measured_instead_of_test_images(tmp_path):
+    recipe = dataclasses.replace(RECIPE, validation_size=100, steps=4, drops=(), eval_every=2)
+    result = run(recipe, options_in(tmp_path))
     first, last = rows(result)
     assert first["validation_error"] and not first["test_error"]
     assert last["validation_error"] and last["test_error"]
@@ -111,17 +111,15 @@ def test_held_out_images_are_measured_in_place_of_the_test_set(tmp_path):
 
 
 @pytest.mark.landing
-def test_averaged_weights_are_exported_also_after_a_late_kill(tmp_path):
-    places = RunOptions(runs_dir=str(tmp_path / "runs"), export_dir=str(tmp_path / "exports"))
+def test_averaged_weights_are_exported_also_after_a_kill_at_the_end(tmp_path):
     values = {"schedule": "one_cycle", "learning_rate": 0.1, "ema": 0.9, "label_smoothing": 0.1}
-    recipe = Recipe(**{**RECIPE.to_json(), **values, "steps": 6})
+    recipe = dataclasses.replace(RECIPE, **values, steps=6)
 
     def exported():
-        return load_keras_file(tmp_path / "runs/resnet8-B-digits-seed0/model.keras")[
-            0
-        ].get_weights()
+        model, _ = load_keras_file(tmp_path / "runs/resnet8-B-digits-seed0/model.keras")
+        return model.get_weights()
 
-    result = run(recipe, places)
+    result = run(recipe, options_in(tmp_path))
     first, (*_, last) = exported(), rows(result)
     raw = checkpoint.load_newest(result.run / "checkpoints", print).arrays
     kernel = next(
@@ -132,39 +130,36 @@ def test_averaged_weights_are_exported_also_after_a_late_kill(tmp_path):
     assert not any(np.array_equal(kernel, weight) for weight in first)
     for name in ("result.json", "model.keras"):
         (result.run / name).unlink()
-    run(recipe, places)
-    for mine, theirs in zip(exported(), first, strict=True):
-        np.testing.assert_array_equal(mine, theirs)
+    run(recipe, options_in(tmp_path))
+    for again, before in zip(exported(), first, strict=True):
+        np.testing.assert_array_equal(again, before)
     assert rows(result)[-1]["test_error"] == last["test_error"]
 
 
-def test_digits_are_never_mirrored(tmp_path):
-    with pytest.raises(UsageError, match="leave out --flip"):
-        run(
-            Recipe(arch="resnet8", dataset="digits", flip=True),
-            RunOptions(runs_dir=str(tmp_path / "runs"), export_dir=str(tmp_path / "exports")),
-        )
+def test_digits_cannot_be_mirrored(tmp_path):
+    with pytest.raises(UsageError, match=r"--flip does not suit digits.*Omit --flip"):
+        run(Recipe(arch="resnet8", dataset="digits", flip=True), options_in(tmp_path))
 
 
-def test_kept_and_exported_are_the_same_function(done, tmp_path):
-    # The export computes in float32, whatever the processor made of precision auto.
+def test_the_keras_file_and_the_export_compute_the_same(done, tmp_path):
+    # The export computes in float32, whichever precision the run chose.
     model, description = load_keras_file(done.run / "model.keras")
     model = deployment_model(model, fold=False)
     save_keras_file(model, tmp_path / "model.keras", description)
-    images = load("digits").test.images[:50]
+    images = load_dataset("digits").test.images[:50]
     exported = open_predictor(done.export).probabilities(images)
-    kept = open_predictor(tmp_path).probabilities(images)
-    np.testing.assert_allclose(exported, kept, atol=1e-5)
+    saved = open_predictor(tmp_path).probabilities(images)
+    np.testing.assert_allclose(exported, saved, atol=1e-5)
 
 
-def test_the_seed_decides_the_first_weights():
+def test_the_seed_determines_the_initial_weights():
     def weights(seed):
         recipe = dataclasses.replace(RECIPE, seed=seed)
         preprocessing = Preprocessing(
             (8, 8), "stretch", 1.0, np.zeros(3), (1, 1, 1), tuple("0123456789")
         )
         machine = hardware.choose(recipe)
-        hardware.apply(hardware.resolved(recipe, machine), machine)
+        hardware.apply(recipe, machine)
         return compiled_model(recipe, machine, preprocessing)[0].get_layer("conv1").kernel.numpy()
 
     first = weights(1)

@@ -1,4 +1,4 @@
-"""Smoothed cross-entropy against NumPy."""
+"""Cross-entropy with label smoothing against NumPy and Keras."""
 
 import keras
 import numpy as np
@@ -21,10 +21,10 @@ def test_against_numpy(smoothing):
     assert float(loss(LABELS, LOGITS)) == pytest.approx(expected, rel=1e-5)
 
 
-def test_as_keras_smooths_vectors():
-    theirs = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.2)
+def test_against_the_loss_of_keras_for_one_hot_labels():
+    keras_loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.2)
     assert float(cross_entropy(0.2)(LABELS, LOGITS)) == pytest.approx(
-        float(theirs(np.eye(5, dtype=np.float32)[LABELS], LOGITS)), rel=1e-5
+        float(keras_loss(np.eye(5, dtype=np.float32)[LABELS], LOGITS)), rel=1e-5
     )
 
 

@@ -1,9 +1,12 @@
-"""SGDMuon with the paper's weight decay, and Muon's step, against NumPy in float64."""
+"""`SGDMuon` against NumPy in float64; `orthogonalize` against a singular value decomposition."""
 
 import dataclasses
+import json
 import os
 import subprocess
 import sys
+import zipfile
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -13,15 +16,21 @@ import tensorflow as tf
 from resnet_keras.errors import UsageError
 from resnet_keras.models.batch_norm import BatchNormalization
 from resnet_keras.recipe import Recipe
-from resnet_keras.training.optimizers import SGDMuon, make_optimizer
+from resnet_keras.training.optimizers import (
+    SGDMuon,
+    frobenius_norm,
+    make_optimizer,
+    orthogonalize,
+)
 from tests.training import numpy_muon
 
+FIXTURES = Path(__file__).parents[1] / "fixtures/version_0_1"
 COUNT, SIDE, CHANNELS, FILTERS, CLASSES = 6, 4, 2, 3, 4
 EPSILON = 1e-5
 
 
 def network(dtype="float64"):
-    """1x1 convolution, batch norm, mean over pixels, dense: small enough to derive by hand."""
+    """Returns a network whose gradients are easy to derive: 1x1 convolution, batch norm, dense."""
     inputs = keras.Input((SIDE, SIDE, CHANNELS), dtype=dtype)
     x = keras.layers.Conv2D(FILTERS, 1, name="c", dtype=dtype)(inputs)
     x = BatchNormalization(epsilon=EPSILON, momentum=0.9, name="bn", dtype=dtype)(x)
@@ -37,7 +46,7 @@ def data():
 
 
 def gradients_by_hand(weights, images, labels):
-    """Cross-entropy's gradients for [kernel, bias, gamma, beta, dense kernel, dense bias]."""
+    """Returns the gradients for [kernel, bias, gamma, beta, dense kernel, dense bias]."""
     kernel, bias, gamma, beta, dense, offset = weights
     x = images.reshape(-1, CHANNELS)
     z = x @ kernel.reshape(CHANNELS, FILTERS) + bias
@@ -64,12 +73,10 @@ def gradients_by_hand(weights, images, labels):
     ]
 
 
+# Indices of the trainable variables.
 KERNELS = (0, 4)
 CONVOLUTIONS = (0,)
-
-
-# Of a network whose last layer is called as ours is, see `headed`.
-FULL_RATE = (4, 5)
+LAST_LAYER = (4, 5)
 
 
 def train_by_hand(weights, recipe, rates):
@@ -79,20 +86,22 @@ def train_by_hand(weights, recipe, rates):
     for step, rate in enumerate(rates):
         gradients = gradients_by_hand(weights, batches[step], labels[step])
         for i, gradient in enumerate(gradients):
-            here = rate * (1.0 if i in FULL_RATE else recipe.backbone_rate)
+            variable_rate = rate * (1.0 if i in LAST_LAYER else recipe.backbone_rate)
             if recipe.muon and i in CONVOLUTIONS:
                 velocity[i] = recipe.momentum * velocity[i] + gradient
-                ahead = gradient + recipe.momentum * velocity[i]
-                along = numpy_muon.direction(ahead if recipe.nesterov else velocity[i])
-                # Decay of all or of kernels: it is one.
-                weights[i] = numpy_muon.step(weights[i], along, here, recipe.muon, recipe.decay)
+                nesterov = gradient + recipe.momentum * velocity[i]
+                direction = numpy_muon.direction(nesterov if recipe.nesterov else velocity[i])
+                # This is a kernel, so it decays with both values of `decay_on`.
+                weights[i] = numpy_muon.step(
+                    weights[i], direction, variable_rate, recipe.muon, recipe.decay
+                )
                 continue
             if recipe.decay_on == "all" or i in KERNELS:
                 gradient = gradient + recipe.decay * weights[i]
-            velocity[i] = recipe.momentum * velocity[i] - here * gradient
+            velocity[i] = recipe.momentum * velocity[i] - variable_rate * gradient
             move = velocity[i]
             if recipe.nesterov:
-                move = recipe.momentum * velocity[i] - here * gradient
+                move = recipe.momentum * velocity[i] - variable_rate * gradient
             weights[i] = weights[i] + move
     return weights
 
@@ -113,7 +122,7 @@ def train(model, optimizer, steps):
 
 
 def recipe_of(**changes):
-    # The rate falls between the second step and the third. Decay is large enough to be seen.
+    # The learning rate drops after the second step. The decay is large enough to have an effect.
     values = {"steps": 4, "drops": (2,), "decay": 0.05, "learning_rate": 0.5}
     return Recipe("resnet8", **{**values, **changes})
 
@@ -125,7 +134,7 @@ DTYPES = pytest.mark.parametrize("dtype, tolerance", [("float64", 1e-6), ("float
 @pytest.mark.parametrize("decay_on", ["all", "kernels"])
 @pytest.mark.parametrize("nesterov", [False, True])
 @pytest.mark.parametrize("momentum", [0.9, 0.0])
-def test_steps_across_a_rate_drop(dtype, tolerance, decay_on, nesterov, momentum):
+def test_sgd_steps_across_a_drop(dtype, tolerance, decay_on, nesterov, momentum):
     compare_with_steps_by_hand(dtype, tolerance, decay_on, nesterov, momentum, muon=0.0)
 
 
@@ -134,7 +143,7 @@ def test_steps_across_a_rate_drop(dtype, tolerance, decay_on, nesterov, momentum
     "decay_on, nesterov, momentum",
     [("all", False, 0.9), ("kernels", True, 0.9), ("all", False, 0.0)],
 )
-def test_muons_steps_across_a_rate_drop(dtype, tolerance, decay_on, nesterov, momentum):
+def test_muon_steps_across_a_drop(dtype, tolerance, decay_on, nesterov, momentum):
     compare_with_steps_by_hand(dtype, tolerance, decay_on, nesterov, momentum, muon=0.4)
 
 
@@ -144,15 +153,15 @@ def compare_with_steps_by_hand(dtype, tolerance, decay_on, nesterov, momentum, m
     before = start(model)
     trained = train(model, make_optimizer(recipe), 4)
     by_hand = train_by_hand(before, recipe, [0.5, 0.5, 0.05, 0.05])
-    for i, (mine, theirs, old) in enumerate(zip(trained, by_hand, before, strict=True)):
-        np.testing.assert_allclose(mine, theirs, rtol=tolerance, atol=tolerance)
-        # Batch norm takes away what a bias before it adds: nothing but decay moves that one.
-        assert np.abs(mine - old).max() > 1e-3 or (i == 1 and decay_on == "kernels")
+    for i, (actual, expected, old) in enumerate(zip(trained, by_hand, before, strict=True)):
+        np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=tolerance)
+        # Batch norm subtracts the bias (1) of the layer before it, so only decay changes that one.
+        assert np.abs(actual - old).max() > 1e-3 or (i == 1 and decay_on == "kernels")
 
 
-def test_the_comparison_sees_decay_momentum_and_the_drop():
+def test_the_comparison_detects_other_decay_momentum_and_rates():
     before = start(network())
-    right = train_by_hand(before, recipe_of(), [0.5, 0.5, 0.05])
+    expected = train_by_hand(before, recipe_of(), [0.5, 0.5, 0.05])
     for other in (
         train_by_hand(before, recipe_of(decay=0.1), [0.5, 0.5, 0.05]),
         train_by_hand(before, recipe_of(decay_on="kernels"), [0.5, 0.5, 0.05]),
@@ -161,11 +170,12 @@ def test_the_comparison_sees_decay_momentum_and_the_drop():
         train_by_hand(before, recipe_of(), [0.5, 0.5, 0.5]),
         train_by_hand(before, recipe_of(muon=0.1), [0.5, 0.5, 0.05]),
     ):
-        assert max(np.abs(a - b).max() for a, b in zip(right, other, strict=True)) > 1e-3
+        assert max(np.abs(a - b).max() for a, b in zip(expected, other, strict=True)) > 1e-3
 
 
 def test_muon_turns_a_kernel_by_the_same_angle_whatever_its_gradient():
-    # That is what makes one rate fit all layers. Batch norm's gradients are across the kernel.
+    # This makes one learning rate suit all layers. In front of batch norm, the gradient is
+    # orthogonal to the kernel.
     for scale in (0.01, 1.0, 100.0):
         recipe = recipe_of(muon=0.2, decay=0.0)
         model = network()
@@ -178,26 +188,26 @@ def test_muon_turns_a_kernel_by_the_same_angle_whatever_its_gradient():
         assert np.tan(np.arccos(cosine)) == pytest.approx(0.5 * 0.2, rel=0.1)
 
 
-def test_muon_lets_no_kernel_grow():
-    # 2,000 steps by a tenth of its length: e^10 times as long if each added to it.
+def test_muon_keeps_the_norm_of_kernels():
+    # 2,000 steps of a tenth of the norm: without the square root, it would grow by e^10.
     optimizer = SGDMuon(1.0, muon=0.1)
     rng = np.random.default_rng(0)
     kernel = keras.Variable(rng.normal(size=(3, 3, 8, 16)), name="kernel")
-    long = np.linalg.norm(kernel.numpy())
+    norm = np.linalg.norm(kernel.numpy())
     for _ in range(2_000):
         gradient = rng.normal(size=kernel.shape)
         optimizer.apply([keras.ops.convert_to_tensor(gradient, kernel.dtype)], [kernel])
-    assert 0.5 < np.linalg.norm(kernel.numpy()) / long < 2
+    assert 0.5 < np.linalg.norm(kernel.numpy()) / norm < 2
 
 
-def test_muon_is_for_kernels_of_convolutions_alone():
+def test_only_kernels_of_convolutions_use_muon():
     optimizer = SGDMuon(muon=0.1)
-    found = [optimizer.orthogonalizes(variable) for variable in network().trainable_variables]
-    assert found == [i in CONVOLUTIONS for i in range(6)]
-    assert not any(SGDMuon().orthogonalizes(variable) for variable in network().trainable_variables)
+    uses_muon = [optimizer.uses_muon(variable) for variable in network().trainable_variables]
+    assert uses_muon == [i in CONVOLUTIONS for i in range(6)]
+    assert not any(SGDMuon().uses_muon(variable) for variable in network().trainable_variables)
 
 
-STEPS_OF_A_KERNEL = """
+MUON_STEPS = """
 import keras, numpy as np
 from resnet_keras.training.optimizers import SGDMuon
 rng = np.random.default_rng(0)
@@ -211,11 +221,11 @@ np.save(out, keras.ops.convert_to_numpy(kernel))
 
 
 @pytest.mark.landing
-def test_muon_on_jax_is_muon_on_tensorflow(tmp_path):
+def test_muon_computes_the_same_on_jax_and_tensorflow(tmp_path):
     kernels = []
     for backend in ("jax", "tensorflow"):
         out = tmp_path / f"{backend}.npy"
-        code = f"out = {str(out)!r}\n{STEPS_OF_A_KERNEL}"
+        code = f"out = {str(out)!r}\n{MUON_STEPS}"
         environment = {**os.environ, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"}
         subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=120)
         kernels.append(np.load(out))
@@ -224,8 +234,8 @@ def test_muon_on_jax_is_muon_on_tensorflow(tmp_path):
     assert np.abs(kernels[0] - start).max() > 0.1
 
 
-def test_keras_l2_is_not_the_same():
-    # Its gradient is 2 · decay · w: half of it is ours.
+def test_the_decay_differs_from_both_forms_of_keras():
+    # The gradient of L2(decay) is 2 * decay * weight, so L2(decay / 2) is the same as our decay.
     def trained(optimizer, factor):
         inputs = keras.Input((3,))
         layer = keras.layers.Dense(
@@ -248,7 +258,7 @@ def test_keras_l2_is_not_the_same():
     assert np.abs(ours - decoupled).max() > 1e-3
 
 
-def test_decay_is_no_part_of_the_loss():
+def test_decay_is_not_part_of_the_loss():
     model = network("float32")
     start(model)
     batches, labels = data()
@@ -262,10 +272,10 @@ def test_decay_is_no_part_of_the_loss():
 
 
 @pytest.mark.parametrize("decay_on", ["all", "kernels"])
-def test_which_variables_decay(decay_on):
+def test_decay_on(decay_on):
     model = network()
     optimizer = SGDMuon(decay=0.1, decay_on=decay_on)
-    decaying = [optimizer.decays(variable) for variable in model.trainable_variables]
+    decaying = [optimizer.has_weight_decay(variable) for variable in model.trainable_variables]
     assert decaying == [decay_on == "all" or i in KERNELS for i in range(6)]
 
 
@@ -278,21 +288,53 @@ def test_serialization_round_trip(tmp_path, muon):
     assert (again.decay, again.decay_on) == (0.05, "kernels")
     assert (again.momentum, again.nesterov, again.muon) == (0.9, True, muon)
     assert again.get_config() == optimizer.get_config()
-    # Broken off, saved with the model, loaded and taken up again: as if in one go.
-    whole = network()
-    before = start(whole)
-    in_one_go = train(whole, make_optimizer(recipe), 3)
-    broken = network()
-    for variable, value in zip(broken.trainable_variables, before, strict=True):
+    # Saving and loading the model after the second step does not change the third.
+    uninterrupted = network()
+    before = start(uninterrupted)
+    expected = train(uninterrupted, make_optimizer(recipe), 3)
+    interrupted = network()
+    for variable, value in zip(interrupted.trainable_variables, before, strict=True):
         variable.assign(value)
-    train(broken, make_optimizer(recipe), 2)
-    broken.save(tmp_path / "m.keras")
+    train(interrupted, make_optimizer(recipe), 2)
+    interrupted.save(tmp_path / "m.keras")
     loaded = keras.saving.load_model(tmp_path / "m.keras")
     assert type(loaded.optimizer) is SGDMuon and int(loaded.optimizer.iterations) == 2
     batches, labels = data()
     loaded.train_on_batch(batches[2], labels[2])
-    for mine, theirs in zip(loaded.trainable_variables, in_one_go, strict=True):
-        np.testing.assert_allclose(mine.numpy(), theirs, rtol=1e-9)
+    for variable, value in zip(loaded.trainable_variables, expected, strict=True):
+        np.testing.assert_allclose(variable.numpy(), value, rtol=1e-9)
+
+
+def test_the_registered_name_is_that_of_the_class(tmp_path):
+    optimizer = make_optimizer(recipe_of(muon=0.4))
+    assert keras.optimizers.serialize(optimizer)["registered_name"] == "resnet_keras>SGDMuon"
+    # The names of the variables are those of version 0.1, whose checkpoints contain them.
+    model = network()
+    train(model, optimizer, 1)
+    assert [variable.path for variable in optimizer.variables][:2] == [
+        "SGD/iteration",
+        "SGD/c_kernel_momentum",
+    ]
+    model.save(tmp_path / "m.keras")
+    with zipfile.ZipFile(tmp_path / "m.keras") as archive:
+        compiled = json.loads(archive.read("config.json"))["compile_config"]
+    assert compiled["optimizer"]["registered_name"] == "resnet_keras>SGDMuon"
+
+
+def test_the_registered_name_of_version_0_1_still_loads():
+    config = keras.optimizers.serialize(make_optimizer(recipe_of(muon=0.4)))
+    config.update(
+        registered_name="resnet_keras>SGD",
+        class_name="SGD",
+        module="resnet_keras.training.optimizer",
+    )
+    optimizer = keras.optimizers.deserialize(config)
+    assert type(optimizer) is SGDMuon and optimizer.muon == 0.4
+    # A compiled model that version 0.1 wrote.
+    model = keras.saving.load_model(FIXTURES / "fast.keras")
+    assert type(model.optimizer) is SGDMuon
+    assert (model.optimizer.muon, int(model.optimizer.iterations)) == (0.15, 60)
+    assert any(np.any(variable.numpy()) for variable in model.optimizer.momentums)
 
 
 def test_no_decay():
@@ -314,7 +356,7 @@ def test_variables_keep_their_dtype_under_mixed_precision():
     model.compile(SGDMuon(0.1, decay=1e-4, momentum=0.9), "mse")
     before = model.get_weights()[0]
     model.train_on_batch(np.zeros((2, 3)), np.zeros((2, 2)))
-    # Nothing but decay moved it, and in float32: bfloat16 would round it away.
+    # Only decay changes the weights, by less than bfloat16 can represent.
     expected = np.float64(before) * (1 - 1e-5)
     np.testing.assert_allclose(model.get_weights()[0], expected, rtol=1e-7)
     assert not np.array_equal(model.get_weights()[0], before)
@@ -332,22 +374,22 @@ def test_averaged_weights_against_numpy():
     expected = path[0]
     for weights in path[1:]:
         expected = [0.6 * old + 0.4 * new for old, new in zip(expected, weights, strict=True)]
-    for mine, theirs in zip(model.trainable_variables, expected, strict=True):
-        np.testing.assert_allclose(mine.numpy(), theirs, rtol=2e-5, atol=2e-5)
+    for variable, value in zip(model.trainable_variables, expected, strict=True):
+        np.testing.assert_allclose(variable.numpy(), value, rtol=2e-5, atol=2e-5)
 
 
-def test_without_averaging_the_last_weights_stay():
+def test_without_averaging_the_final_weights_are_the_last():
     model = network("float32")
     start(model)
     optimizer = make_optimizer(recipe_of())
     trained = train(model, optimizer, 2)
     optimizer.finalize_variable_values(model.trainable_variables)
-    for mine, theirs in zip(model.trainable_variables, trained, strict=True):
-        np.testing.assert_array_equal(mine.numpy(), theirs)
+    for variable, value in zip(model.trainable_variables, trained, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), value)
 
 
-def headed():
-    """The network with its dense layer called as ours is."""
+def network_with_logits():
+    """Returns the network with a last layer of the name that `backbone_rate` looks for."""
     inner = network()
     features = inner.get_layer("p").output
     logits = keras.layers.Dense(CLASSES, name="logits", dtype="float64")(features)
@@ -355,9 +397,9 @@ def headed():
 
 
 @pytest.mark.parametrize("saved, muon", [(False, 0.0), (True, 0.0), (False, 0.4)])
-def test_the_backbone_moves_at_its_own_rate(saved, muon):
+def test_the_backbone_has_its_own_learning_rate(saved, muon):
     recipe = recipe_of(train_from="a.keras", backbone_rate=0.1, muon=muon)
-    model = headed()
+    model = network_with_logits()
     before = start(model)
     optimizer = make_optimizer(recipe)
     if saved:
@@ -365,8 +407,73 @@ def test_the_backbone_moves_at_its_own_rate(saved, muon):
     trained = train(model, optimizer, 4)
     rates = [0.5, 0.5, 0.05, 0.05]
     by_hand = train_by_hand(before, recipe, rates)
-    for mine, theirs in zip(trained, by_hand, strict=True):
-        np.testing.assert_allclose(mine, theirs, rtol=1e-6, atol=1e-6)
-    # The comparison sees it.
-    alike = train_by_hand(before, dataclasses.replace(recipe, backbone_rate=1.0), rates)
-    assert max(np.abs(a - b).max() for a, b in zip(by_hand, alike, strict=True)) > 1e-2
+    for actual, expected in zip(trained, by_hand, strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-6, atol=1e-6)
+    # The comparison detects another rate.
+    other = train_by_hand(before, dataclasses.replace(recipe, backbone_rate=1.0), rates)
+    assert max(np.abs(a - b).max() for a, b in zip(by_hand, other, strict=True)) > 1e-2
+
+
+SHAPES = {
+    "first layer": (3, 3, 3, 16),
+    "block": (3, 3, 16, 16),
+    "wider": (3, 3, 16, 32),
+    "projection": (1, 1, 16, 32),
+    "one channel": (1, 1, 1, 8),
+    "one filter": (3, 3, 4, 1),
+}
+EACH_SHAPE = pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+
+
+def kernel(shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+def polar(values):
+    """Returns `U V^T` of the matrix with one column per filter."""
+    matrix = values.reshape(-1, values.shape[-1])
+    left, _, right = np.linalg.svd(matrix, full_matrices=False)
+    return (left @ right).reshape(values.shape)
+
+
+@EACH_SHAPE
+def test_orthogonalize_against_numpy(shape):
+    found = np.array(orthogonalize(kernel(shape)))
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found, numpy_muon.direction(kernel(shape)), atol=1e-6)
+    single = np.array(orthogonalize(kernel(shape).astype(np.float32)))
+    assert single.dtype == np.float32
+    np.testing.assert_allclose(single, found, atol=1e-4)
+
+
+@EACH_SHAPE
+def test_orthogonalize_is_nearly_the_orthogonal_factor(shape):
+    values = kernel(shape)
+    found = np.array(orthogonalize(values))
+    exact = polar(values) / np.linalg.norm(polar(values))
+    assert np.sum(found * exact) > 0.97  # the cosine of the angle between both
+    singular_values = np.linalg.svd(found.reshape(-1, shape[-1]), compute_uv=False)
+    assert singular_values.max() / singular_values.min() < 2
+
+
+def test_directions_of_small_and_large_gradients_count_alike():
+    # Singular values from 1 down to 1/50. A step along the gradient would favour the first.
+    left, _, right = np.linalg.svd(kernel((3, 3, 4, 8)).reshape(36, 8), full_matrices=False)
+    values = (left * np.geomspace(1, 0.02, 8)) @ right
+    found = np.array(orthogonalize(values.reshape(3, 3, 4, 8))).reshape(36, 8)
+    along = np.diag(left.T @ found @ right.T)
+    assert along.max() / along.min() < 2
+    own = np.diag(left.T @ values @ right.T)
+    assert own.max() / own.min() == pytest.approx(50)
+
+
+@EACH_SHAPE
+def test_the_norm_is_1_for_kernels_of_any_norm(shape):
+    for factor in (1e-4, 1.0, 1e4):
+        found = np.array(orthogonalize(factor * kernel(shape)))
+        assert np.linalg.norm(found) == pytest.approx(1, abs=1e-5)
+        assert np.array(frobenius_norm(found)) == pytest.approx(1, abs=1e-5)
+
+
+def test_the_direction_of_zeros_is_zero():
+    assert not np.array(orthogonalize(np.zeros((3, 3, 2, 4), np.float32))).any()

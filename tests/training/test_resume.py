@@ -1,4 +1,4 @@
-"""A run that was killed, at whatever moment and however often, ends as if nothing had happened."""
+"""A killed run resumes and ends as if it had not been interrupted, bit for bit."""
 
 import json
 import random
@@ -43,13 +43,13 @@ def executed(folder):
 
 
 def kill_after(folder, more_steps, number=signal.SIGKILL, delay=0.0):
-    """Starts the run and sends it a signal once it has executed so many steps more."""
+    """Starts the run and sends it a signal after the given number of further steps."""
     wanted = executed(folder) + more_steps
     return kill_when(folder, lambda: executed(folder) >= wanted, number, delay)
 
 
 def kill_when(folder, ready, number=signal.SIGKILL, delay=0.0):
-    """Starts the run and sends it a signal once `ready()`."""
+    """Starts the run and sends it a signal once `ready()` returns true."""
     process = start(folder)
     deadline = time.monotonic() + 120
     while not ready() and process.poll() is None:
@@ -74,8 +74,8 @@ def final_state(folder):
     return checkpoint.load(folder / f"runs/run/checkpoints/step-{STEPS:09d}.ckpt").arrays
 
 
-def board_steps(folder):
-    """The steps at which TensorBoard's logs have a test error, in their order."""
+def tensorboard_steps(folder):
+    """Returns the steps with a test error in the TensorBoard logs, in their order."""
     files = (folder / "runs/run/tensorboard").glob("events*")
     events = [event for file in sorted(files) for event in summary_iterator(str(file))]
     return [e.step for e in events for value in e.summary.value if value.tag == "test_error"]
@@ -104,8 +104,8 @@ def reference(tmp_path_factory):
 
 
 @pytest.mark.landing
-def test_killed_twice_and_damaged_once_it_ends_with_the_same_bits(tmp_path, reference):
-    # Once during the warm-up, once between checkpoints and across the first drop.
+def test_a_run_killed_twice_with_a_damaged_checkpoint_ends_with_the_same_bits(tmp_path, reference):
+    # The first kill is during the warm-up, the second between checkpoints after the first drop.
     kill_after(tmp_path, 5)
     kill_after(tmp_path, 19)
     newest = checkpoint.paths(tmp_path / "runs/run/checkpoints")[-1]
@@ -115,11 +115,11 @@ def test_killed_twice_and_damaged_once_it_ends_with_the_same_bits(tmp_path, refe
     status, output = finish(tmp_path)
     assert status == 0, output
     assert "checksum does not match" in output
-    assert "going on after step" in output
+    assert "resuming after step" in output
     assert_same_end(tmp_path, reference)
-    assert board_steps(tmp_path) == board_steps(reference)
+    assert tensorboard_steps(tmp_path) == tensorboard_steps(reference)
     assert below_80_at(tmp_path) == below_80_at(reference)
-    # An interval a kill, and one more for the damage.
+    # Each kill repeats at most one interval between checkpoints, and so does the damage.
     assert executed(tmp_path) <= STEPS + 3 * INTERVAL
 
 
@@ -128,10 +128,10 @@ def test_killed_twice_and_damaged_once_it_ends_with_the_same_bits(tmp_path, refe
     ("number", "status"),
     [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)],
 )
-def test_a_signal_ends_it_after_the_step_with_a_checkpoint(tmp_path, reference, number, status):
+def test_a_signal_ends_the_step_and_saves_a_checkpoint(tmp_path, reference, number, status):
     returned, output = kill_after(tmp_path, 14, number)
     assert returned == status, output
-    assert "The same command goes on from there" in output
+    assert "The same command resumes there" in output
     stopped = executed(tmp_path)
     assert f"step-{stopped:09d}.ckpt" in {
         path.name for path in checkpoint.paths(tmp_path / "runs/run/checkpoints")
@@ -143,8 +143,8 @@ def test_a_signal_ends_it_after_the_step_with_a_checkpoint(tmp_path, reference, 
 
 
 @pytest.mark.slow
-def test_killed_while_exporting_it_ends_with_the_same_rows(tmp_path, reference):
-    # All steps are done, model.keras is written: what is left is the export and the last row.
+def test_a_run_killed_while_exporting_ends_with_the_same_rows(tmp_path, reference):
+    # All steps are done and model.keras is written; the export and the last row are missing.
     kill_when(tmp_path, (tmp_path / "runs/run/model.keras").exists)
     assert executed(tmp_path) == STEPS
     assert not (tmp_path / "runs/run/result.json").exists()
@@ -155,18 +155,18 @@ def test_killed_while_exporting_it_ends_with_the_same_rows(tmp_path, reference):
 
 
 @pytest.mark.landing
-def test_neither_images_nor_steps_are_counted_twice(reference):
+def test_images_and_steps_are_counted_once(reference):
     arrays = final_state(reference)
     iterations = next(value for name, value in arrays.items() if "iteration" in name)
     assert iterations == STEPS
-    # The last row is of the steps 37 to 40: 64 images, so its error is a multiple of 1/64.
+    # The last row covers the steps 37 to 40: 64 images, so its error is a multiple of 1/64.
     last = dict(zip(rows(reference)[0], rows(reference)[-1], strict=True))
     assert float(last["train_error"]) * 64 / 100 == pytest.approx(
         round(float(last["train_error"]) * 64 / 100), abs=1e-6
     )
 
 
-def test_checkpoints_without_a_config_are_not_thrown_away(tmp_path, capsys):
+def test_checkpoints_without_a_config_are_not_deleted(tmp_path, capsys):
     folder = tmp_path / "runs/run/checkpoints"
     checkpoint.save(folder, 3, {"a": np.zeros(2)}, {})
     assert driver.train(tmp_path) == 1
@@ -187,7 +187,7 @@ def test_two_devices_resume_with_the_same_bits(tmp_path, monkeypatch):
 
 
 @pytest.mark.landing
-def test_an_export_that_another_run_has_taken_is_made_again(tmp_path, reference, capsys):
+def test_a_run_exports_again_if_another_run_has_overwritten_its_export(tmp_path, reference, capsys):
     shutil.copytree(reference, tmp_path, dirs_exist_ok=True)
     result = tmp_path / "runs/run/result.json"
     result.write_text(result.read_text().replace(str(reference), str(tmp_path)))
@@ -196,13 +196,13 @@ def test_an_export_that_another_run_has_taken_is_made_again(tmp_path, reference,
     values["recipe"]["decay"] = 0.5
     card.write_text(json.dumps(values))
     assert driver.train(tmp_path) == 0
-    assert "another run's now: once more" in capsys.readouterr().err
+    assert "now belongs to another run: exporting again" in capsys.readouterr().err
     assert Path(json.loads(result.read_text())["export"]) == tmp_path / "exports/run/2"
     assert rows(tmp_path) == rows(reference)
 
 
 @pytest.mark.landing
-def test_other_values_are_refused_by_name_and_harm_nothing(reference, capsys):
+def test_other_values_are_refused_by_name_and_change_nothing(reference, capsys):
     before = final_state(reference)
     assert driver.train(reference, "--momentum", "0.8", "--decay", "0.001") == 1
     error = capsys.readouterr().err
@@ -213,7 +213,7 @@ def test_other_values_are_refused_by_name_and_harm_nothing(reference, capsys):
 
 
 @pytest.mark.landing
-def test_a_complete_run_says_so_and_executes_nothing(reference, capsys):
+def test_a_complete_run_is_reported_and_executes_nothing(reference, capsys):
     before = {path: path.stat().st_mtime_ns for path in (reference / "runs/run").rglob("*")}
     assert driver.train(reference) == 0
     assert "is complete" in capsys.readouterr().err
@@ -228,7 +228,7 @@ def files_of(folder):
 
 
 @pytest.mark.landing
-def test_a_finished_run_is_kept_when_its_checkpoints_are_gone(tmp_path, reference, capsys):
+def test_a_finished_run_without_checkpoints_is_not_overwritten(tmp_path, reference, capsys):
     shutil.copytree(reference, tmp_path, dirs_exist_ok=True)
     result = tmp_path / "runs/run/result.json"
     result.write_text(result.read_text().replace(str(reference), str(tmp_path)))
@@ -236,31 +236,31 @@ def test_a_finished_run_is_kept_when_its_checkpoints_are_gone(tmp_path, referenc
     before = files_of(tmp_path / "runs")
     assert driver.train(tmp_path) == 0
     assert "is complete" in capsys.readouterr().err
-    # Without its export it would have to be made again, and nobody asked for that.
+    # Without its export, it would have to start over, which was not asked for.
     shutil.rmtree(tmp_path / "exports")
     assert driver.train(tmp_path) == 1
-    assert "result.json and model.keras) and no checkpoint" in capsys.readouterr().err
+    assert "result.json and model.keras) but no checkpoint" in capsys.readouterr().err
     assert files_of(tmp_path / "runs") == before
 
 
 @pytest.mark.landing
 @pytest.mark.parametrize(
-    ("flags", "status", "said"),
+    ("flags", "status", "message"),
     [
         (["--validation-size", "60000"], 2, "held out"),
         (["--train-from", "{folder}/runs/run/model.keras"], 1, "choose another --name"),
         (["--train-from", "{folder}/strange.keras"], 1, "strange"),
     ],
 )
-def test_starting_over_removes_nothing_before_the_new_run_can_start(
-    tmp_path, reference, capsys, flags, status, said
+def test_starting_over_deletes_nothing_before_the_new_run_can_start(
+    tmp_path, reference, capsys, flags, status, message
 ):
     shutil.copytree(reference / "runs", tmp_path / "runs")
-    (tmp_path / "strange.keras").write_text("no network")
+    (tmp_path / "strange.keras").write_text("not a network")
     before = files_of(tmp_path)
-    given = [flag.format(folder=tmp_path) for flag in flags]
-    assert driver.train(tmp_path, "--resume", "never", *given) == status
-    assert said in capsys.readouterr().err
+    flags = [flag.format(folder=tmp_path) for flag in flags]
+    assert driver.train(tmp_path, "--resume", "never", *flags) == status
+    assert message in capsys.readouterr().err
     assert files_of(tmp_path) == before
 
 
@@ -272,17 +272,17 @@ def test_resume_must_fails_without_a_checkpoint(tmp_path, capsys):
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_killed_at_random_moments(tmp_path, reference, seed):
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     kills = 0
     while kills < 5:
-        # Anywhere from the first step on: while training, evaluating or saving.
-        kill_after(tmp_path, chance.randint(1, 9), delay=chance.uniform(0, 0.15))
+        # This can be anywhere after the first step: in training, an evaluation or a save.
+        kill_after(tmp_path, rng.randint(1, 9), delay=rng.uniform(0, 0.15))
         kills += 1
-        kept = checkpoint.paths(tmp_path / "runs/run/checkpoints")
-        if kills == 3 and len(kept) > 1:
-            data = bytearray(kept[-1].read_bytes())
-            data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
-            kept[-1].write_bytes(data)
+        checkpoints = checkpoint.paths(tmp_path / "runs/run/checkpoints")
+        if kills == 3 and len(checkpoints) > 1:
+            data = bytearray(checkpoints[-1].read_bytes())
+            data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+            checkpoints[-1].write_bytes(data)
     status, output = finish(tmp_path)
     assert status == 0, output
     assert_same_end(tmp_path, reference)

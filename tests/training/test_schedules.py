@@ -1,11 +1,17 @@
 """The learning rate at and around every boundary."""
 
+import keras
 import numpy as np
 import pytest
 
 from resnet_keras import recipes
 from resnet_keras.recipe import Recipe
-from resnet_keras.training.schedules import keras_schedule, learning_rate, rate_pieces
+from resnet_keras.training.schedules import (
+    LinearWarmUp,
+    keras_schedule,
+    learning_rate,
+    piecewise_rates,
+)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +51,7 @@ def test_keras_schedule_is_the_same(recipe):
     schedule = keras_schedule(recipe)
     corners = {0, recipe.steps - 1, recipe.steps, recipe.warmup_steps, *recipe.drops}
     for step in {max(0, corner + near) for corner in corners for near in (-2, -1, 0, 1, 2)}:
-        # By the paper's words, in a row: so many steps, then the next rate.
+        # In the words of the paper: the rate is multiplied by the factor after each drop.
         expected = recipe.learning_rate * recipe.drop_factor ** sum(
             step >= drop for drop in recipe.drops
         )
@@ -59,21 +65,20 @@ def test_steps_at_each_rate():
     recipe = recipes.make("paper", "resnet110").scaled(0.01)
     rates = [learning_rate(recipe, step) for step in range(recipe.steps)]
     values, counts = np.unique(np.round(rates, 9), return_counts=True)
-    # 4 at 0.01 of warm-up and 160 after the first drop; 316 at 0.1; 160 at 0.001.
+    # 4 steps of warm-up and 160 after the first drop at 0.01, 316 at 0.1, and 160 at 0.001.
     assert dict(zip(values.tolist(), counts.tolist(), strict=True)) == {
         0.001: 160, 0.01: 164, 0.1: 316
     }  # fmt: skip
 
 
-def test_pieces_begin_at_zero():
+def test_piecewise_rates_start_at_step_0():
     for recipe in RECIPES:
-        starts, rates = rate_pieces(recipe)
-        assert starts[0] == 0 and starts == sorted(set(starts)) and len(starts) == len(rates)
+        first_steps, rates = piecewise_rates(recipe)
+        assert first_steps[0] == 0 and first_steps == sorted(set(first_steps))
+        assert len(first_steps) == len(rates)
 
 
 def test_schedule_can_be_saved():
-    import keras
-
     schedule = keras_schedule(Recipe("resnet20"))
     again = keras.optimizers.schedules.deserialize(keras.optimizers.schedules.serialize(schedule))
     assert float(again(31_999)) == float(schedule(31_999)) != float(again(32_000))
@@ -109,8 +114,6 @@ def test_one_cycle_has_neither_drops_nor_warm_up():
 
 
 def test_one_cycle_can_be_saved():
-    import keras
-
     schedule = keras_schedule(ONE_CYCLES[1])
     again = keras.optimizers.schedules.deserialize(keras.optimizers.schedules.serialize(schedule))
     assert [float(again(step)) for step in range(10)] == [
@@ -118,7 +121,7 @@ def test_one_cycle_can_be_saved():
     ]
 
 
-def test_a_shortened_cycle_is_the_same_cycle():
+def test_a_shortened_cycle_has_the_same_shape():
     recipe = recipes.make("fast", "resnet20").scaled(0.1)
     assert recipe.steps == 1172 and recipe.schedule == "one_cycle"
     assert learning_rate(recipe, round(0.2 * 1172)) == pytest.approx(0.2)
@@ -134,10 +137,22 @@ def test_linear_warm_up():
 
 
 def test_linear_warm_up_can_be_saved():
-    import keras
-
     recipe = recipes.for_batch(Recipe("resnet20"), 1024)
     schedule = keras_schedule(recipe)
     again = keras.optimizers.schedules.deserialize(keras.optimizers.schedules.serialize(schedule))
     for step in (0, 100, recipe.warmup_steps, recipe.drops[0], recipe.steps - 1):
         assert float(again(step)) == float(schedule(step))
+
+
+def test_the_registered_name_of_version_0_1_still_loads():
+    recipe = Recipe("resnet20", warmup_steps=10, warmup_shape="linear")
+    config = keras.optimizers.schedules.serialize(keras_schedule(recipe))
+    assert config["registered_name"] == "resnet_keras>LinearWarmUp"
+    config.update(
+        registered_name="resnet_keras>Rising",
+        class_name="Rising",
+        module="resnet_keras.training.rising",
+    )
+    schedule = keras.optimizers.schedules.deserialize(config)
+    assert type(schedule) is LinearWarmUp
+    assert float(schedule(5)) == float(keras_schedule(recipe)(5))

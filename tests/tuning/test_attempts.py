@@ -1,4 +1,4 @@
-"""A trial whose process is killed: how often it is begun again."""
+"""Tests of `tuning.attempts`: how often a trial is started whose process is killed."""
 
 import json
 import os
@@ -10,29 +10,29 @@ from resnet_keras.recipe import Recipe
 from resnet_keras.runs.folder import RunResult
 from resnet_keras.training import job
 from resnet_keras.tuning import trial
-from resnet_keras.tuning.attempts import KilledBefore, counted
+from resnet_keras.tuning.attempts import KilledTooOften, counted_attempt
 
 BASE = Recipe(arch="resnet8", dataset="digits", steps=9, drops=(), validation_size=100)
 
 
 def killed_in(folder):
-    """Begins a trial in a process of its own, which is killed in it."""
+    """Starts a trial in a child process that is killed during it. Returns whether it was."""
     child = os.fork()
     if child == 0:
         try:
-            with counted(folder):
+            with counted_attempt(folder):
                 os.kill(os.getpid(), signal.SIGKILL)
         finally:
             os._exit(1)
     return os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
 
 
-def checkpoint_of(folder, step):
+def write_checkpoint(folder, step):
     (folder / "checkpoints").mkdir(exist_ok=True)
     (folder / "checkpoints" / f"step-{step:09d}.ckpt").write_bytes(b"")
 
 
-def test_the_third_start_without_a_newer_checkpoint_fails_the_trial(tmp_path, monkeypatch):
+def test_the_third_attempt_without_a_newer_checkpoint_fails_the_trial(tmp_path, monkeypatch):
     ran = []
     monkeypatch.setattr(job, "run", lambda *args, **kwargs: ran.append(args))
     assert killed_in(tmp_path) and killed_in(tmp_path)
@@ -42,16 +42,16 @@ def test_the_third_start_without_a_newer_checkpoint_fails_the_trial(tmp_path, mo
     assert "killed 2 times" in json.loads((tmp_path / trial.RECORD).read_text())["error"]
 
 
-def test_a_trial_that_got_further_is_begun_again_however_often_it_is_killed(tmp_path):
+def test_a_trial_that_makes_progress_may_be_killed_any_number_of_times(tmp_path):
     for step in (100, 200, 300):
         assert killed_in(tmp_path)
-        checkpoint_of(tmp_path, step)
+        write_checkpoint(tmp_path, step)
     assert killed_in(tmp_path) and killed_in(tmp_path)
-    with pytest.raises(KilledBefore, match=r"since the checkpoint step-000000300\.ckpt"):
-        counted(tmp_path).__enter__()
+    with pytest.raises(KilledTooOften, match=r"since the checkpoint step-000000300\.ckpt"):
+        counted_attempt(tmp_path).__enter__()
 
 
-def test_what_ends_without_a_kill_is_not_counted(tmp_path, monkeypatch):
+def test_attempts_that_end_without_a_kill_are_not_counted(tmp_path, monkeypatch):
     monkeypatch.setattr(job, "run", lambda *args, **kwargs: RunResult(signal.SIGTERM, tmp_path))
     for _ in range(4):
         with pytest.raises(trial.Interrupted):

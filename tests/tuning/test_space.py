@@ -1,4 +1,4 @@
-"""The search space: what a file may say, and what becomes of its values."""
+"""Tests of `tuning.space`: reading a search space, and applying its values."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ import pytest
 
 from resnet_keras.errors import UsageError, UserError
 from resnet_keras.recipe import Recipe
-from resnet_keras.tuning.space import DEFAULT, Range, check_space, read_space, with_values
+from resnet_keras.tuning.space import DEFAULT_SPACE, Range, check_space, read_space, with_values
 
 BASE = Recipe(arch="resnet20", steps=6400, drops=(3200, 4800))
 
@@ -19,16 +19,16 @@ def read(tmp_path, text, **given):
 
 
 def test_the_default_space_fits_the_default_recipe():
-    space = read_space(DEFAULT, network=True)
+    space = read_space(DEFAULT_SPACE, network=True)
     check_space(space, Recipe(arch="resnet20"))
     assert {"learning_rate", "batch_size", "depth", "option"} <= {one.name for one in space}
 
 
-def test_the_network_is_searched_only_if_asked():
-    assert not {"depth", "option", "projection"} & {one.name for one in read_space(DEFAULT)}
+def test_the_network_is_searched_only_on_request():
+    assert not {"depth", "option", "projection"} & {one.name for one in read_space(DEFAULT_SPACE)}
 
 
-def test_ranges_and_choices_are_read_as_the_fields_types(tmp_path):
+def test_ranges_and_choices_have_the_types_of_the_fields(tmp_path):
     space = read(
         tmp_path,
         "[recipe]\nlearning_rate = {low = 1, high = 2}\npad = {choices = [0, 4]}\n",
@@ -38,7 +38,7 @@ def test_ranges_and_choices_are_read_as_the_fields_types(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "words"),
     [
         ("[recipe]\nmomentum = {low = 0.1,\n", "line 2"),
         ("[recipe]\nlearning_rte = {low = 0.1, high = 1}", "learning_rte.*known: learning_rate"),
@@ -49,9 +49,9 @@ def test_ranges_and_choices_are_read_as_the_fields_types(tmp_path):
         ("[recipe]\nmomentum = {low = 0.9, high = 0.8}", "low must be below high"),
         ("[recipe]\ndecay = {low = 0, high = 1, scale = 'log'}", "low above 0"),
         ("[recipe]\ndecay = {low = 0.1, high = 1, scale = 'lgo'}", "known: log"),
-        ("[recipe]\nschedule = {low = 0, high = 1}", "recipe.schedule: is no number"),
-        ("[recipe]\npad = {choices = [0, 1.5]}", "1.5 is no int"),
-        ("[recipe]\npad = {choices = []}", "something in it"),
+        ("[recipe]\nschedule = {low = 0, high = 1}", "recipe.schedule: a range needs numbers"),
+        ("[recipe]\npad = {choices = [0, 1.5]}", "type int. Received: 1.5"),
+        ("[recipe]\npad = {choices = []}", "not empty"),
         ("[recipe]\nsteps = {choices = [1, 2]}", "'steps'"),
         ("[recipe]\nvalidation_fraction = {low = 0.1, high = 0.3}", "'validation_fraction'"),
         ("[recipe]\nskip_corrupt = {choices = [false, true]}", "'skip_corrupt'"),
@@ -59,38 +59,38 @@ def test_ranges_and_choices_are_read_as_the_fields_types(tmp_path):
         ("", "nothing to search"),
     ],
 )
-def test_a_bad_space_says_where_and_what_would_work(tmp_path, text, said):
-    with pytest.raises(UsageError, match=said):
+def test_the_error_for_an_invalid_space_names_the_place(tmp_path, text, words):
+    with pytest.raises(UsageError, match=words):
         read(tmp_path, text)
 
 
-def test_a_missing_space_is_named(tmp_path):
+def test_the_error_for_a_missing_space_names_the_file(tmp_path):
     with pytest.raises(UserError, match=r"none\.toml"):
         read_space(tmp_path / "none.toml")
 
 
 @pytest.mark.parametrize(
-    ("one", "said"),
+    ("one", "words"),
     [
-        (Range("momentum", low=0.5, high=1.5), "momentum.*to 1"),
+        (Range("momentum", low=0.5, high=1.5), "momentum.*from 0.0 to 1.0"),
         (Range("schedule", choices=("drops", "circle")), "circle"),
         (Range("depth", choices=(20, 21)), "21"),
         (Range("option", choices=("A", "D")), "D"),
     ],
 )
-def test_values_that_the_recipe_refuses_are_found_before_the_search(one, said):
-    with pytest.raises(UsageError, match=said):
+def test_values_that_the_recipe_does_not_allow_are_found_before_the_search(one, words):
+    with pytest.raises(UsageError, match=words):
         check_space((one,), BASE)
 
 
-def test_larger_batches_take_fewer_steps_over_as_many_images():
+def test_larger_batches_take_fewer_steps_and_see_the_same_number_of_images():
     recipe = with_values(BASE, {"batch_size": 256})
     assert recipe.steps * recipe.batch_size == BASE.steps * BASE.batch_size
     assert recipe.drops == (1600, 2400)
 
 
-def test_every_network_of_the_default_space_is_possible():
-    space = {one.name: one.choices for one in read_space(DEFAULT, network=True)}
+def test_every_network_of_the_default_space_can_be_built():
+    space = {one.name: one.choices for one in read_space(DEFAULT_SPACE, network=True)}
     made = [
         with_values(BASE, {"option": option, "projection": projection}).architecture
         for option in space["option"]
@@ -104,20 +104,20 @@ def test_every_network_of_the_default_space_is_possible():
     assert with_values(base, {"option": "A"}).architecture.projection == "conv_bn"
 
 
-def test_a_projection_that_no_trial_would_have_is_refused():
+def test_a_projection_that_no_trial_would_use_is_refused():
     projection = Range("projection", choices=("conv_bn", "average"))
-    with pytest.raises(UsageError, match="option A projects nothing"):
+    with pytest.raises(UsageError, match="no effect with option A"):
         check_space((projection,), BASE)
     check_space((projection,), Recipe(arch="resnet20", option="B"))
     check_space((Range("option", choices=("A", "B")), projection), BASE)
 
 
-def test_drops_after_one_cycle_come_where_the_papers_do():
+def test_drops_instead_of_one_cycle_come_at_the_same_fractions_as_in_the_paper():
     base = Recipe(arch="resnet20", steps=6400, schedule="one_cycle")
     assert with_values(base, {"schedule": "drops"}).drops == (3200, 4800)
 
 
-def test_depth_keeps_the_family():
+def test_the_depth_does_not_change_the_family():
     assert with_values(Recipe(arch="plain20"), {"depth": 32}).arch == "plain32"
 
 

@@ -1,4 +1,4 @@
-"""A search on several machines: the chief alone here, its workers' calls made by the test."""
+"""Tests of searches in several processes. The tests make the calls of the workers themselves."""
 
 import csv
 import threading
@@ -11,7 +11,7 @@ from resnet_keras.errors import UserError
 from resnet_keras.recipe import Recipe
 from resnet_keras.runs.folder import RunFolder
 from resnet_keras.tuning import results, workers
-from resnet_keras.tuning.search import Plan, search
+from resnet_keras.tuning.search import SearchConfig, search
 from resnet_keras.tuning.space import Range
 
 BASE = Recipe(
@@ -21,19 +21,19 @@ SPACE = (Range("learning_rate", low=0.01, high=0.1, scale="log"),)
 
 
 @pytest.fixture
-def be(monkeypatch):
-    def called(name):
+def set_role(monkeypatch):
+    def set_environment(name):
         monkeypatch.setenv("KERASTUNER_TUNER_ID", name)
         monkeypatch.setenv("KERASTUNER_ORACLE_IP", "127.0.0.1")
         monkeypatch.setenv("KERASTUNER_ORACLE_PORT", "1")
 
     monkeypatch.setattr(results, "draw_search", lambda *args: None)
-    return called
+    return set_environment
 
 
-def go(folder, trials=4, base=BASE, **more):
-    said = []
-    return search(Plan(base, SPACE, "random", trials, **more), str(folder), "s", None, said.append)
+def run_search(folder, trials=4, base=BASE, **more):
+    config = SearchConfig(base, SPACE, "random", trials, **more)
+    return search(config, str(folder), "s", None, log=lambda line: None)
 
 
 def statuses(folder):
@@ -41,21 +41,21 @@ def statuses(folder):
         return [row["status"] for row in csv.DictReader(file)]
 
 
-def over_the_wire(trial):
+def sent_over_grpc(trial):
     return Trial.from_proto(trial.to_proto())
 
 
 def end(oracle, trial, status="COMPLETED"):
-    """What a worker's calls come to."""
-    copy = over_the_wire(trial)
+    """Makes the calls with which a worker ends a trial."""
+    copy = sent_over_grpc(trial)
     if status == "COMPLETED":
         oracle.update_trial(copy.trial_id, {"validation_error": 50.0})
     copy.status = status
     oracle.end_trial(copy)
 
 
-def test_a_chief_publishes_at_every_end_of_a_trial(tmp_path, monkeypatch, be):
-    be("chief")
+def test_a_chief_writes_the_results_after_each_trial(tmp_path, monkeypatch, set_role):
+    set_role("chief")
 
     def served(oracle):
         first, second = (oracle.create_trial(f"worker{index}") for index in range(2))
@@ -65,40 +65,40 @@ def test_a_chief_publishes_at_every_end_of_a_trial(tmp_path, monkeypatch, be):
         assert statuses(tmp_path) == ["failed", "done"]
 
     monkeypatch.setattr(oracle_chief, "start_server", served)
-    assert go(tmp_path).best["id"] == "1"
+    assert run_search(tmp_path).best["id"] == "1"
 
 
-def test_too_many_failures_stop_a_chiefs_workers_and_it_says_so(tmp_path, monkeypatch, be):
-    be("chief")
-    answers = []
+def test_a_chief_stops_its_workers_after_too_many_failures(tmp_path, monkeypatch, set_role):
+    set_role("chief")
+    trials_given = []
 
     def served(oracle):
         for _ in range(2):
             end(oracle, oracle.create_trial("worker0"), "FAILED")
-        # Another thread, as each call may be one: a lock that is kept would keep it waiting.
+        # In another thread, as in a server, so that it would wait for a lock that is still held.
         ask = threading.Thread(
-            target=lambda: answers.append(oracle.create_trial("worker1")), daemon=True
+            target=lambda: trials_given.append(oracle.create_trial("worker1")), daemon=True
         )
         ask.start()
         ask.join(20)
 
     monkeypatch.setattr(oracle_chief, "start_server", served)
-    with pytest.raises(UserError, match="2 trials in a row failed"):
-        go(tmp_path, failures=2)
-    assert [answer.status for answer in answers] == ["STOPPED"]
+    with pytest.raises(UserError, match="2 consecutive trials failed"):
+        run_search(tmp_path, failures=2)
+    assert [answer.status for answer in trials_given] == ["STOPPED"]
     assert statuses(tmp_path) == ["failed", "failed"]
 
 
-def test_a_chief_started_again_takes_the_end_of_a_trial_once(tmp_path, monkeypatch, be):
-    be("chief")
+def test_a_restarted_chief_records_the_end_of_a_trial_once(tmp_path, monkeypatch, set_role):
+    set_role("chief")
     held = []
 
     def killed(oracle):
-        held.extend(over_the_wire(oracle.create_trial(f"worker{index}")) for index in range(2))
+        held.extend(sent_over_grpc(oracle.create_trial(f"worker{index}")) for index in range(2))
         raise SystemExit
 
     def served(oracle):
-        # worker2 is given what worker0 or worker1 still runs; both of these end theirs.
+        # worker2 gets a trial that worker0 or worker1 is still running; both end theirs.
         again = oracle.create_trial("worker2")
         for trial in held:
             end(oracle, trial)
@@ -110,17 +110,17 @@ def test_a_chief_started_again_takes_the_end_of_a_trial_once(tmp_path, monkeypat
 
     monkeypatch.setattr(oracle_chief, "start_server", killed)
     with pytest.raises(SystemExit):
-        go(tmp_path)
+        run_search(tmp_path)
     monkeypatch.setattr(oracle_chief, "start_server", served)
-    go(tmp_path)
+    run_search(tmp_path)
     assert statuses(tmp_path) == ["done", "done", "running", "running"]
 
 
-def test_a_worker_of_another_search_is_refused_before_it_takes_a_trial(tmp_path, monkeypatch, be):
-    be("chief")
+def test_a_worker_of_another_search_is_refused_at_once(tmp_path, monkeypatch, set_role):
+    set_role("chief")
     monkeypatch.setattr(oracle_chief, "start_server", lambda oracle: None)
-    go(tmp_path)
-    be("worker0")
+    run_search(tmp_path)
+    set_role("worker0")
     taken = []
 
     def given(client, tuner_id):
@@ -130,23 +130,23 @@ def test_a_worker_of_another_search_is_refused_before_it_takes_a_trial(tmp_path,
     monkeypatch.setattr(oracle_client.OracleClient, "get_space", lambda client: None)
     monkeypatch.setattr(oracle_client.OracleClient, "create_trial", given)
     with pytest.raises(UserError, match="validation_size: 200 here, 100 there"):
-        go(tmp_path, base=Recipe.from_json(BASE.to_json() | {"validation_size": 200}))
+        run_search(tmp_path, base=Recipe.from_json(BASE.to_json() | {"validation_size": 200}))
     assert not taken
-    go(tmp_path)
+    run_search(tmp_path)
     assert taken == ["worker0"]
 
 
-def test_a_worker_waits_for_the_one_that_still_has_its_trial(tmp_path):
-    said, waited = [], threading.Event()
+def test_a_worker_waits_for_the_one_that_is_still_running_its_trial(tmp_path):
+    lines, waited = [], threading.Event()
 
     def wait():
-        workers.wait_for(tmp_path / "0", said.append, every=0.01)
+        workers.wait_until_unlocked(tmp_path / "0", lines.append, poll_seconds=0.01)
         waited.set()
 
     with RunFolder(tmp_path, "0").locked():
         threading.Thread(target=wait, daemon=True).start()
         assert not waited.wait(0.3)
     assert waited.wait(10)
-    assert len(said) == 1 and "another run" in said[0]
-    workers.wait_for(tmp_path / "0", said.append)
-    assert len(said) == 1
+    assert len(lines) == 1 and "another run" in lines[0]
+    workers.wait_until_unlocked(tmp_path / "0", lines.append)
+    assert len(lines) == 1

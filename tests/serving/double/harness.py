@@ -1,4 +1,4 @@
-"""Starts the double, or finds a real server, for the tests of client and load test."""
+"""Starts the server double, or finds a real server, for tests of the client and load test."""
 
 import atexit
 import functools
@@ -25,8 +25,8 @@ NAME = "net"
 
 
 @dataclass
-class Running:
-    """A server: where it listens, and its process if it is ours."""
+class RunningServer:
+    """The URLs of a server, and its process if the tests started it."""
 
     rest: str | None
     grpc: str | None
@@ -44,7 +44,7 @@ class Running:
 
 @functools.cache
 def models_dir() -> Path:
-    """Two versions of a network with random weights, exported once a session."""
+    """Two versions of a network with random weights, exported once per session."""
     import keras
 
     from resnet_keras.artefact import Description
@@ -63,8 +63,8 @@ def models_dir() -> Path:
     return folder
 
 
-def start_double(*flags, rest_port=0, grpc_port=0) -> Running:
-    """Starts a double of its own; the caller stops it."""
+def start_double(*flags, rest_port=0, grpc_port=0) -> RunningServer:
+    """Starts a double, which the caller has to stop."""
     flags = [*flags, "--rest-port", str(rest_port), "--grpc-port", str(grpc_port)]
     process = subprocess.Popen(
         [sys.executable, str(SERVER), str(models_dir()), "--label", "stable=1", *flags],
@@ -75,7 +75,7 @@ def start_double(*flags, rest_port=0, grpc_port=0) -> Running:
     words = process.stdout.readline().split()
     assert words and words[0] == "ready", "the double did not start"
     secure = "s" if "--cert" in flags else ""
-    return Running(
+    return RunningServer(
         f"http{secure}://127.0.0.1:{words[2]}/v1/models/{NAME}",
         f"grpc{secure}://127.0.0.1:{words[1]}/{NAME}",
         process,
@@ -83,17 +83,17 @@ def start_double(*flags, rest_port=0, grpc_port=0) -> Running:
 
 
 @functools.cache
-def shared_double() -> Running:
-    """The double that all tests share which do not harm it."""
+def shared_double() -> RunningServer:
+    """The double that is shared by all tests that do not disturb it."""
     return start_double()
 
 
 @functools.cache
-def real_server() -> Running | None:
-    """A real TensorFlow Serving: the one named in the environment, or one started here."""
+def real_server() -> RunningServer | None:
+    """A real TensorFlow Serving: that of `RESNET_KERAS_SERVING_URL`, or one started here."""
     url = os.environ.get("RESNET_KERAS_SERVING_URL")
     if url:
-        return Running(*((url, None) if url.startswith("http") else (None, url)), real=True)
+        return RunningServer(*((url, None) if url.startswith("http") else (None, url)), real=True)
     binary = shutil.which("tensorflow_model_server")
     if not binary:
         return None
@@ -122,21 +122,21 @@ def real_server() -> Running | None:
                 break
         except OSError:
             time.sleep(0.25)
-    return Running(status, f"grpc://127.0.0.1:{rpc}/{NAME}", process, real=True)
+    return RunningServer(status, f"grpc://127.0.0.1:{rpc}/{NAME}", process, real=True)
 
 
-def server_of(kind) -> Running:
-    """The server of a test's parameter, `double` or `real`; skips where there is none."""
+def server_of(kind) -> RunningServer:
+    """Returns the server for a test parameter, `double` or `real`; skips if there is none."""
     if kind == "double":
         return shared_double()
     found = real_server()
     if found is None:
-        pytest.skip("no tensorflow_model_server on PATH, RESNET_KERAS_SERVING_URL is not set")
+        pytest.skip("no tensorflow_model_server on PATH, and RESNET_KERAS_SERVING_URL is not set")
     return found
 
 
 def url_of(running, scheme) -> str:
-    """The server's URL by REST (`http`) or gRPC (`grpc`); skips where it has none."""
+    """Returns the URL of a server for REST (`http`) or gRPC (`grpc`); skips if it has none."""
     url = running.rest if scheme == "http" else running.grpc
     if url is None:
         pytest.skip(f"RESNET_KERAS_SERVING_URL is not {scheme}://")
@@ -150,14 +150,14 @@ SCHEMES = pytest.mark.parametrize("scheme", ["http", "grpc"])
 
 
 def free_port() -> int:
-    """A port nobody listens on."""
+    """Returns a port on which nothing listens."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return found.getsockname()[1]
 
 
 def photo(height=20, width=24, channels=3, seed=0):
-    """A uint8 image, smooth with some noise."""
+    """Returns a smooth uint8 image with some noise."""
     rng = np.random.default_rng(seed)
     rows, columns = np.mgrid[0:height, 0:width]
     planes = [
@@ -168,7 +168,7 @@ def photo(height=20, width=24, channels=3, seed=0):
 
 
 def encoded(image, kind="PNG", **options) -> bytes:
-    """An array or a PIL image as a file's bytes."""
+    """Returns an array or a PIL image as the bytes of a file."""
     data = io.BytesIO()
     image = image if isinstance(image, Image.Image) else Image.fromarray(image)
     image.save(data, kind, **options)

@@ -1,10 +1,10 @@
-"""A stand-in for TensorFlow Serving in tests: a process that knows only SavedModels.
+"""A test double for TensorFlow Serving: a process that loads SavedModels, without Keras.
 
     python tests/serving/double/server.py MODELS_DIR [--grpc-port P] [--rest-port P] [--label L=N]
 
-serves each version of each model in MODELS_DIR and prints `ready GRPC_PORT REST_PORT`. Like the
-real server it feeds a session with what was sent and compares nothing but names. It is no product:
-no warm-up, no batching, no polling. `--slow S` sleeps before each answer.
+serves every version of every model in MODELS_DIR and prints `ready GRPC_PORT REST_PORT`. Like the
+real server, it passes the inputs to a session and checks only their names. It has no warm-up, no
+batching and no polling for new versions. `--slow S` sleeps for S seconds before each response.
 """
 
 # ruff: noqa: E402
@@ -21,7 +21,7 @@ from concurrent import futures
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-# Keeps this process honest: neither Keras nor the package that made the model.
+# The SavedModel must work without Keras and without the package that exported it.
 sys.modules["keras"] = sys.modules["resnet_keras"] = None
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -41,14 +41,16 @@ PATH = re.compile(
 )
 
 
-class Problem(Exception):
+class ServingError(Exception):
+    """An error response with a gRPC status code."""
+
     def __init__(self, code, message):
         super().__init__(message)
         self.code = code
 
 
 class Version:
-    """One SavedModel in a session, as the server has it."""
+    """One version of a model, loaded into a session as the real server does."""
 
     def __init__(self, folder):
         self.session = tf.compat.v1.Session(graph=tf.Graph())
@@ -60,7 +62,7 @@ class Version:
     def signature(self, name):
         name = name or "serving_default"
         if name not in self.signatures:
-            raise Problem(
+            raise ServingError(
                 grpc.StatusCode.INVALID_ARGUMENT,
                 f'Serving signature key "{name}" not found.',
             )
@@ -69,7 +71,7 @@ class Version:
     def run(self, name, inputs):
         signature = self.signature(name)
         if set(inputs) != set(signature.inputs):
-            raise Problem(
+            raise ServingError(
                 grpc.StatusCode.INVALID_ARGUMENT,
                 f"input names do not match: {sorted(inputs)}, {sorted(signature.inputs)}",
             )
@@ -84,11 +86,13 @@ class Version:
             values = self.calls[name](*(inputs[key] for key in feeds))
         except tf.errors.OpError as error:
             code = next(c for c in grpc.StatusCode if c.value[0] == error.error_code)
-            raise Problem(code, error.message) from error
+            raise ServingError(code, error.message) from error
         return dict(zip(outputs, values, strict=True))
 
 
 class Models:
+    """All versions of all models in a folder."""
+
     def __init__(self, folder, labels, slow):
         self.labels, self.slow = labels, slow
         self.models = {
@@ -105,14 +109,16 @@ class Models:
         versions = self.models.get(name, {})
         if label:
             if label not in self.labels:
-                raise Problem(
+                raise ServingError(
                     grpc.StatusCode.INVALID_ARGUMENT,
                     f"Unrecognized servable version label: {label}",
                 )
             version = self.labels[label]
         if not versions or (version is not None and version not in versions):
             which = f"Specific({name}, {version})" if version is not None else f"Latest({name})"
-            raise Problem(grpc.StatusCode.NOT_FOUND, f"Servable not found for request: {which}")
+            raise ServingError(
+                grpc.StatusCode.NOT_FOUND, f"Servable not found for request: {which}"
+            )
         number = version if version is not None else max(versions)
         return number, versions[number]
 
@@ -127,6 +133,8 @@ class Rpc(
     prediction_service_pb2_grpc.PredictionServiceServicer,
     model_service_pb2_grpc.ModelServiceServicer,
 ):
+    """The gRPC interface."""
+
     def __init__(self, models):
         self.models = models
 
@@ -139,8 +147,8 @@ class Rpc(
                 spec.signature_name,
                 {key: tf.make_ndarray(value) for key, value in request.inputs.items()},
             )
-        except Problem as problem:
-            context.abort(problem.code, str(problem))
+        except ServingError as error:
+            context.abort(error.code, str(error))
         response = predict_pb2.PredictResponse()
         response.model_spec.name = spec.name
         response.model_spec.version.value = number
@@ -151,8 +159,8 @@ class Rpc(
     def GetModelStatus(self, request, context):
         try:
             number, _ = self.models.find(request.model_spec.name)
-        except Problem as problem:
-            context.abort(problem.code, str(problem))
+        except ServingError as error:
+            context.abort(error.code, str(error))
         response = get_model_status_pb2.GetModelStatusResponse()
         response.model_version_status.add(version=number, state=30)
         return response
@@ -173,7 +181,7 @@ def rest_handler(models):
         def log_message(self, *args):
             pass
 
-        def answer(self, status, values):
+        def respond(self, status, values):
             body = json.dumps(values).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
@@ -181,36 +189,36 @@ def rest_handler(models):
             self.end_headers()
             self.wfile.write(body)
 
-        def handle_path(self, wanted):
+        def parse_path(self, suffixes):
             match = PATH.fullmatch(self.path)
-            if not match or match[4] not in wanted:
-                raise Problem(
+            if not match or match[4] not in suffixes:
+                raise ServingError(
                     grpc.StatusCode.NOT_FOUND, f"Malformed request: {self.command} {self.path}"
                 )
             return match[1], int(match[2]) if match[2] else None, match[3]
 
         def do_GET(self):
             try:
-                number, _ = models.find(*self.handle_path((None,)))
+                number, _ = models.find(*self.parse_path((None,)))
                 status = {"error_code": "OK", "error_message": ""}
                 states = [{"version": str(number), "state": "AVAILABLE", "status": status}]
-                self.answer(200, {"model_version_status": states})
-            except Problem as problem:
-                self.answer(STATUS.get(problem.code, 500), {"error": str(problem)})
+                self.respond(200, {"model_version_status": states})
+            except ServingError as error:
+                self.respond(STATUS.get(error.code, 500), {"error": str(error)})
 
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
             try:
-                spec = self.handle_path((":predict",))
+                spec = self.parse_path((":predict",))
                 name, values = _rest_inputs(models, spec, body)
                 _, outputs = models.predict(spec, name, values)
                 rows = [
-                    {key: _plain(value) for key, value in zip(outputs, row, strict=True)}
+                    {key: _to_json(value) for key, value in zip(outputs, row, strict=True)}
                     for row in zip(*outputs.values(), strict=True)
                 ]
-                self.answer(200, {"predictions": rows})
-            except Problem as problem:
-                self.answer(STATUS.get(problem.code, 500), {"error": str(problem)})
+                self.respond(200, {"predictions": rows})
+            except ServingError as error:
+                self.respond(STATUS.get(error.code, 500), {"error": str(error)})
 
     return Handler
 
@@ -220,7 +228,9 @@ def _rest_inputs(models, spec, body):
         request = json.loads(body)
         name, rows = request.get("signature_name", "serving_default"), request["instances"]
     except (ValueError, KeyError) as error:
-        raise Problem(grpc.StatusCode.INVALID_ARGUMENT, f"JSON Parse error: {error}") from error
+        raise ServingError(
+            grpc.StatusCode.INVALID_ARGUMENT, f"JSON Parse error: {error}"
+        ) from error
     (key, tensor), *_ = models.find(*spec)[1].signature(name).inputs.items()
     rows = [row[key] if isinstance(row, dict) and key in row else row for row in rows]
     if tensor.dtype == tf.string.as_datatype_enum:
@@ -228,12 +238,12 @@ def _rest_inputs(models, spec, body):
     try:
         return name, {key: np.array(rows, tf.as_dtype(tensor.dtype).as_numpy_dtype)}
     except (ValueError, OverflowError) as error:
-        raise Problem(
+        raise ServingError(
             grpc.StatusCode.INVALID_ARGUMENT, f"JSON Value: cannot be a tensor: {error}"
         ) from error
 
 
-def _plain(value):
+def _to_json(value):
     if value.dtype == object:
         return [item.decode() for item in value]
     return value.tolist()
