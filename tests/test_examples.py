@@ -1,4 +1,4 @@
-"""The examples in the docstrings of the package run as doctests, and every public function has one."""
+"""Every public function has an example in its docstring, and all examples run as doctests."""
 
 import ast
 import doctest

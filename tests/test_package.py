@@ -99,7 +99,7 @@ def trained(tmp_path_factory):
     """The file of a compiled network with option A, images, and its logits for them."""
     import keras
 
-    from resnet_keras.artefact import Description
+    from resnet_keras.description import Description
     from resnet_keras.models.keras_file import save_keras_file
     from resnet_keras.training.losses import SmoothedCrossEntropy
     from resnet_keras.training.optimizers import SGDMuon

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from resnet_keras.artefact import Description
+from resnet_keras.description import Description
 from resnet_keras.errors import UserError
 from resnet_keras.preprocessing import Preprocessing
 

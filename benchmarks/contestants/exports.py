@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from benchmarks.contestants import Built, keras_networks, synthetic
-from resnet_keras.artefact import Description
+from resnet_keras.description import Description
 from resnet_keras.export.saved_model import export
 
 # Name -> (whether batch normalization is folded, serving precision).

@@ -99,7 +99,9 @@ def add_recipe_flags(parser: argparse.ArgumentParser) -> None:
         help="adapt the schedule to --batch-size: a proportional learning rate, the same number of "
         "epochs, and a linear warm-up; see docs/scaling.md",
     )
-    values = parser.add_argument_group("values that override those of the recipe")
+    values = parser.add_argument_group(
+        "values that override those of the recipe (defaults: --recipe paper)"
+    )
     for spec in dataclasses.fields(Recipe):
         _add_flag(values, spec)
 
@@ -184,8 +186,12 @@ def _add_flag(group: Any, spec: dataclasses.Field) -> None:
     flag = f"--{spec.name.replace('_', '-')}"
     notes = [f"in {meta['unit']}"] if meta["unit"] else []
     if spec.default not in (dataclasses.MISSING, None):
-        notes.append(f"paper: {_format_value(spec.default)}")
-    text = meta["help"] + (f" ({'; '.join(notes)})" if notes else "")
+        notes.append(f"default: {_format_value(spec.default)}")
+    text = meta["help"]
+    if notes:
+        # A help text that ends in parentheses gets no second pair.
+        text = f"{text[:-1]}; " if text.endswith(")") else f"{text} ("
+        text += "; ".join(notes) + ")"
     if kind is bool:
         group.add_argument(
             flag,

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from resnet_keras.accounting import layers, totals
 from resnet_keras.architectures import BOTTLENECK_STRIDES, OPTIONS, Architecture, parse
-from resnet_keras.artefact import Description
 from resnet_keras.cli.backend import import_tensorflow
+from resnet_keras.description import Description
 from resnet_keras.errors import UsageError, UserError
 from resnet_keras.preprocessing import Preprocessing
 

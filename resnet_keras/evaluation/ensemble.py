@@ -110,7 +110,7 @@ def evaluate_ensemble(
     Example:
 
     >>> import keras
-    >>> from resnet_keras.artefact import Description
+    >>> from resnet_keras.description import Description
     >>> from resnet_keras.models.keras_file import save_keras_file
     >>> from resnet_keras.preprocessing import Preprocessing
     >>> digits = tuple("0123456789")

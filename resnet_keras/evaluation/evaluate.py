@@ -116,7 +116,7 @@ def evaluate(
 
     >>> import keras
     >>> import numpy as np
-    >>> from resnet_keras.artefact import Description
+    >>> from resnet_keras.description import Description
     >>> from resnet_keras.models.keras_file import save_keras_file
     >>> from resnet_keras.preprocessing import Preprocessing
     >>> digits = tuple("0123456789")

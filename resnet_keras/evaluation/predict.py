@@ -46,7 +46,7 @@ def predict_batches(
     Example:
 
     >>> from pathlib import Path
-    >>> from resnet_keras.artefact import Description
+    >>> from resnet_keras.description import Description
     >>> from resnet_keras.preprocessing import Preprocessing
     >>> preprocessing = Preprocessing((8, 8), "stretch", 1.0, (0, 0, 0), (1, 1, 1), ("a", "b"))
     >>> predictor = Predictor(
@@ -93,7 +93,7 @@ def check_views(predictor: Predictor, views: str) -> None:
     Example:
 
     >>> from pathlib import Path
-    >>> from resnet_keras.artefact import Description
+    >>> from resnet_keras.description import Description
     >>> from resnet_keras.preprocessing import Preprocessing
     >>> preprocessing = Preprocessing((8, 9), "stretch", 1.0, (0, 0, 0), (1, 1, 1), ("a", "b"))
     >>> predictor = Predictor(Path("net"), Description(preprocessing), len, (8, 9))

@@ -9,9 +9,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from resnet_keras.artefact import CARD_FILE, EXTRA_FOLDER, PREPROCESSING_FILE, Description
-from resnet_keras.artefact_paths import Format, resolve_artefact
+from resnet_keras.artefact import Format, resolve_artefact
 from resnet_keras.data.transforms import normalize
+from resnet_keras.description import CARD_FILE, EXTRA_FOLDER, PREPROCESSING_FILE, Description
 from resnet_keras.errors import UserError, first_line
 from resnet_keras.models.keras_file import load_keras_file
 from resnet_keras.preprocessing import Preprocessing

@@ -11,11 +11,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from resnet_keras.artefact import Description
-from resnet_keras.artefact_paths import Format, resolve_artefact
+from resnet_keras.artefact import Format, resolve_artefact
 from resnet_keras.data.dataset import Files, Images
 from resnet_keras.data.decoding import evaluation_batches
 from resnet_keras.data.transforms import normalize
+from resnet_keras.description import Description
 from resnet_keras.errors import UserError
 from resnet_keras.models.batch_norm import BatchNormalization
 from resnet_keras.models.build import allow_deep_networks

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from resnet_keras.artefact import Description
 from resnet_keras.data import folder, imagenet
 from resnet_keras.data.corrupt_files import describe_corrupt_files, find_corrupt_files, remove_files
 from resnet_keras.data.dataset import Dataset, Files, Images
 from resnet_keras.data.decoding import first_decoding_error
 from resnet_keras.data.sources import DATASET_NAMES, FOLDER, load_dataset
+from resnet_keras.description import Description
 from resnet_keras.errors import UsageError, UserError
 from resnet_keras.evaluation.predictors import Predictor
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from resnet_keras.artefact_paths import Format, resolve_artefact
+from resnet_keras.artefact import Format, resolve_artefact
 from resnet_keras.errors import UserError, first_line
 from resnet_keras.serving.errors import Refused, WrongModel, plain_message
 from resnet_keras.serving.predictions import Prediction

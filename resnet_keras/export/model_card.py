@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from resnet_keras.artefact import CARD_FILE, EXTRA_FOLDER, Description
+from resnet_keras.description import CARD_FILE, EXTRA_FOLDER, Description
 from resnet_keras.files import read_json, write_json
 from resnet_keras.recipe import Recipe
 from resnet_keras.runs import provenance
@@ -39,7 +39,7 @@ def model_card(name: str, recipe: Recipe, model: keras.Model) -> dict[str, Any]:
         model: the network.
 
     Returns:
-        A JSON object; see `resnet_keras.artefact.Description`.
+        A JSON object; see `resnet_keras.description.Description`.
 
     Example:
 

@@ -12,8 +12,8 @@ import keras
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from resnet_keras.artefact import CARD_FILE, EXTRA_FOLDER, PREPROCESSING_FILE, Description
-from resnet_keras.artefact_paths import Format, resolve_artefact, version_number
+from resnet_keras.artefact import Format, resolve_artefact, version_number
+from resnet_keras.description import CARD_FILE, EXTRA_FOLDER, PREPROCESSING_FILE, Description
 from resnet_keras.errors import UserError, first_line
 from resnet_keras.evaluation.predictors import accepted_size
 from resnet_keras.export.fold import deployment_model

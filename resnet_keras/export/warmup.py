@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from resnet_keras.artefact import EXTRA_FOLDER
+from resnet_keras.description import EXTRA_FOLDER
 from resnet_keras.preprocessing import Preprocessing
 
 WARMUP_FILE = "tf_serving_warmup_requests"

@@ -12,8 +12,8 @@ from typing import Any
 
 import keras
 
-from resnet_keras.artefact import Description
-from resnet_keras.artefact_paths import MODEL_FILE
+from resnet_keras.artefact import MODEL_FILE
+from resnet_keras.description import Description
 from resnet_keras.errors import UserError, first_line
 from resnet_keras.files import atomic_write
 from resnet_keras.models import shortcuts

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resnet_keras.artefact_paths import MODEL_FILE
+from resnet_keras.artefact import MODEL_FILE
 from resnet_keras.errors import UserError
 from resnet_keras.files import make_folder, path_component, read_json, remove_unfinished, write_json
 

@@ -12,12 +12,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from resnet_keras.artefact import Description
 from resnet_keras.data.dataset import Files, Images
 from resnet_keras.data.decoding import evaluation_batches
 from resnet_keras.data.holdout import holdout
 from resnet_keras.data.sources import load_for_recipe
 from resnet_keras.data.transforms import normalize
+from resnet_keras.description import Description
 from resnet_keras.errors import UserError
 from resnet_keras.preprocessing import Preprocessing
 from resnet_keras.recipe import Recipe

@@ -7,8 +7,8 @@ from pathlib import Path
 import keras
 
 from resnet_keras.architectures import CLASSIFIER
-from resnet_keras.artefact import Description
 from resnet_keras.data.dataset import Files, Images
+from resnet_keras.description import Description
 from resnet_keras.distributed.process_group import SINGLE_PROCESS, ProcessGroup
 from resnet_keras.errors import UserError
 from resnet_keras.files import read_json

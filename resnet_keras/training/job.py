@@ -6,9 +6,9 @@ from typing import Any
 
 import keras
 
-from resnet_keras.artefact import Description
 from resnet_keras.data.dataset import Files, Images
 from resnet_keras.data.sources import load_for_recipe
+from resnet_keras.description import Description
 from resnet_keras.distributed.process_group import SINGLE_PROCESS, ProcessGroup, report_failures
 from resnet_keras.errors import UsageError
 from resnet_keras.evaluation.measure import BATCH_SIZE, measure

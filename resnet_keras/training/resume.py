@@ -4,8 +4,8 @@ from pathlib import Path
 
 import keras
 
-from resnet_keras.artefact import CARD_FILE, EXTRA_FOLDER
 from resnet_keras.data.dataset import Files, Images
+from resnet_keras.description import CARD_FILE, EXTRA_FOLDER
 from resnet_keras.errors import UserError
 from resnet_keras.files import read_json
 from resnet_keras.recipe import Recipe

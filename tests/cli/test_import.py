@@ -105,7 +105,7 @@ def test_wrong_arguments(cifar_file, tmp_path, capsys):
     text = tmp_path / "weights.npz"
     text.write_text("hello")
     same = tmp_path / "same.keras"
-    from resnet_keras.artefact import Description
+    from resnet_keras.description import Description
     from resnet_keras.importers.import_weights import layout_preprocessing
     from resnet_keras.models.build import build
     from resnet_keras.models.keras_file import save_keras_file

@@ -17,7 +17,7 @@ def run(*words):
 @pytest.fixture
 def imported(tmp_path):
     """A file without a training recipe, as `import` writes it."""
-    from resnet_keras.artefact import Description
+    from resnet_keras.description import Description
     from resnet_keras.importers.import_weights import layout_preprocessing
     from resnet_keras.models.build import build
     from resnet_keras.models.keras_file import save_keras_file

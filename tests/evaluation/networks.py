@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from resnet_keras.artefact import Description
+from resnet_keras.description import Description
 from resnet_keras.models.build import build
 from resnet_keras.preprocessing import Preprocessing
 

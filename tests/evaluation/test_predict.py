@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resnet_keras.artefact import Description
 from resnet_keras.data.dataset import Files, Images
+from resnet_keras.description import Description
 from resnet_keras.errors import UsageError, UserError
 from resnet_keras.evaluation.evaluate import evaluate
 from resnet_keras.evaluation.predict import predict_batches

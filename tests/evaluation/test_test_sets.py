@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resnet_keras.artefact import Description
 from resnet_keras.data.dataset import Dataset, Images
+from resnet_keras.description import Description
 from resnet_keras.errors import UsageError, UserError
 from resnet_keras.evaluation import ensemble, test_sets
 from resnet_keras.evaluation.predictors import Predictor

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from resnet_keras.architectures import CLASSIFIER
-from resnet_keras.artefact import Description
+from resnet_keras.description import Description
 from resnet_keras.export.saved_model import export_file
 from resnet_keras.models.build import build
 from resnet_keras.models.keras_file import load_keras_file, save_keras_file

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from resnet_keras.artefact import Description
+from resnet_keras.description import Description
 from resnet_keras.errors import UserError
 from resnet_keras.evaluation.predictors import open_predictor
 from resnet_keras.export.saved_model import export_file

@@ -10,7 +10,7 @@ import pytest
 
 from resnet_keras import architectures
 from resnet_keras.architectures import Architecture
-from resnet_keras.artefact import Description
+from resnet_keras.description import Description
 from resnet_keras.models.build import build
 from resnet_keras.models.keras_file import save_keras_file
 from resnet_keras.preprocessing import Preprocessing

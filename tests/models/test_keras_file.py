@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from resnet_keras.artefact import Description
+from resnet_keras.description import Description
 from resnet_keras.errors import UserError
 from resnet_keras.models.batch_norm import BatchNormalization
 from resnet_keras.models.build import build

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from resnet_keras.artefact import Description
+from resnet_keras.description import Description
 from resnet_keras.evaluation.predictors import model_probabilities, open_predictor
 from resnet_keras.export.saved_model import export, export_file, next_version
 from resnet_keras.models.build import build

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from resnet_keras import recipes
-from resnet_keras.artefact import Description
 from resnet_keras.cli.flags import add_recipe_flags, recipe_from
 from resnet_keras.cli.main import command
 from resnet_keras.data import sources
 from resnet_keras.data.dataset import Files, Images
+from resnet_keras.description import Description
 from resnet_keras.errors import UsageError, UserError
 from resnet_keras.evaluation.predictors import open_predictor
 from resnet_keras.models.build import build

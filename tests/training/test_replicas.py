@@ -85,7 +85,7 @@ def cases(synchronized):
 def pair(request, fast):
     """The number of devices, the variant, and the arrays of one device and of that many."""
     count, name = request.param
-    runs = fast if name in FIRST[count] else request.getfixturevalue("slow")
+    runs = fast if name in FIRST.get(count, ()) else request.getfixturevalue("slow")
     variant = name.split("-")[0]
     return count, variant, fast[1, variant], runs[count, name]
 

@@ -47,7 +47,7 @@ def models_dir() -> Path:
     """Two versions of a network with random weights, exported once per session."""
     import keras
 
-    from resnet_keras.artefact import Description
+    from resnet_keras.description import Description
     from resnet_keras.export.saved_model import export
     from resnet_keras.models.build import build
     from resnet_keras.preprocessing import Preprocessing

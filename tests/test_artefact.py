@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from resnet_keras.artefact_paths import Format, newest_version, resolve_artefact, version_number
+from resnet_keras.artefact import Format, newest_version, resolve_artefact, version_number
 from resnet_keras.errors import UsageError, UserError
 
 
