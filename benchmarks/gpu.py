@@ -5,7 +5,6 @@ runs, the time until the test error reaches the one that the paper reports.
 """
 
 import argparse
-import csv
 import os
 import subprocess
 import sys
@@ -19,6 +18,8 @@ from benchmarks.options import output_folder, run_command
 from benchmarks.report import Comparison, Report, write_csv
 from benchmarks.worker import ENVIRONMENT, ROOT
 from resnet_keras.cli.flags import positive
+from resnet_keras.runs.folder import RunFolder
+from resnet_keras.runs.metrics import Row, read_rows
 
 BATCH, SIZE = 128, 32
 DEFAULT_FOLDER, DEFAULT_RUNS_DIR = Path("results/benchmarks/gpu"), Path("runs/gpu")
@@ -91,7 +92,7 @@ def contestants(network: str, precision: str, on_gpu: bool) -> list[Contestant]:
     ]
 
 
-def train(run: TrainingRun, precision: str, runs_dir: Path) -> list[dict[str, str]]:
+def train(run: TrainingRun, precision: str, runs_dir: Path) -> list[Row]:
     """Trains a network on the JAX backend, or resumes an interrupted run.
 
     Args:
@@ -113,11 +114,10 @@ def train(run: TrainingRun, precision: str, runs_dir: Path) -> list[dict[str, st
     ]  # fmt: skip
     environment = {**os.environ, **ENVIRONMENT, "KERAS_BACKEND": "jax"}
     subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=sys.stderr)
-    with open(runs_dir / name / "metrics.csv", newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    return read_rows(RunFolder(runs_dir, name).metrics)
 
 
-def first_reached(rows: list[dict[str, str]], error: float) -> dict[str, Any] | None:
+def first_reached(rows: list[Row], error: float) -> dict[str, Any] | None:
     """Returns when the test error was at most `error` for the first time.
 
     Args:
@@ -128,8 +128,8 @@ def first_reached(rows: list[dict[str, str]], error: float) -> dict[str, Any] | 
         The `step` and the `seconds` of that evaluation; `None` if it was never that low.
     """
     for row in rows:
-        if row["test_error"] and float(row["test_error"]) <= error:
-            return {"step": int(row["step"]), "seconds": float(row["seconds"])}
+        if row.test_error is not None and row.test_error <= error:
+            return {"step": row.step, "seconds": row.seconds}
     return None
 
 

@@ -174,8 +174,8 @@ def _why_not(
         )
     if (path / _RUN_CONFIG_FILE).is_file():
         return (
-            f"the run {path} is not complete: it has no {MODEL_FILE} yet. The command that "
-            "started the run resumes it"
+            f"the run folder {path} has no {MODEL_FILE}: the run is not complete, or it is a copy "
+            "without the network. The command that started the run resumes it"
         )
     if not saved_model:
         return (

@@ -264,8 +264,10 @@ def read_json(path: Path | str) -> dict:
     """
     try:
         values = json.loads(Path(path).read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"cannot read {path}: {error}") from error
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise UserError(f"cannot read {path}: it is not valid JSON ({error})") from error
     if not isinstance(values, dict):
         raise UserError(
             f"cannot read {path}: expected a JSON object. Received: {type(values).__name__}"

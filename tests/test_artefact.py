@@ -139,7 +139,8 @@ def test_unfinished_run(run):
     (run / "result.json").unlink()
     for formats in ((), (Format.KERAS,), (Format.SAVED_MODEL,)):
         message = message_of(run, *formats)
-        assert message.startswith(f"the run {run} is not complete")
+        assert message.startswith(f"the run folder {run} has no model.keras: ")
+        assert "the run is not complete" in message
         assert "The command that started the run resumes it" in message
 
 

@@ -76,7 +76,7 @@ def _measure_network(path: str, args: argparse.Namespace) -> tuple[str, float]:
     """Returns the text of a CSV file and the mean standard deviation over the layers."""
     from resnet_keras.data.sources import load_for_recipe
     from resnet_keras.evaluation.responses import layer_responses, load_network
-    from resnet_keras.recipe import Recipe
+    from resnet_keras.runs.config import stored_recipe
 
     model, description = load_network(path)
     if not description.card.get("recipe"):
@@ -84,7 +84,7 @@ def _measure_network(path: str, args: argparse.Namespace) -> tuple[str, float]:
             f"{path} does not name its data set: use a run folder, or a .keras file that training "
             "wrote"
         )
-    recipe = Recipe.from_json(description.card["recipe"])
+    recipe = stored_recipe(description.card["recipe"])
     dataset = load_for_recipe(recipe, args.data_dir)
     images = dataset.test if args.split == "test" else dataset.train
     images = images.take(slice(args.images))

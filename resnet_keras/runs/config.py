@@ -131,13 +131,34 @@ def read_config(path: Path | str) -> tuple[Recipe, dict[str, Any]]:
     """
     values = read_json(Path(path))
     try:
-        recipe = Recipe.from_json(values.get("recipe", values))
+        if "recipe" in values:
+            return stored_recipe(values["recipe"]), values
+        return Recipe.from_json(values), values
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
-    if "augmentation" not in values.get("recipe", {"augmentation": None}):
-        # Versions that did not write this value always padded and cropped.
+
+
+def stored_recipe(values: dict[str, Any]) -> Recipe:
+    """Returns the recipe that a run stored in its `config.json` or its model card.
+
+    Values that the run's version did not write are filled in.
+
+    Args:
+        values: the JSON object.
+
+    Raises:
+        UsageError: if the values are not a recipe.
+
+    Example:
+
+    >>> stored_recipe({"arch": "resnet20"}).augmentation
+    'pad'
+    """
+    recipe = Recipe.from_json(values)
+    if "augmentation" not in values:
+        # Before there was a choice, every run padded and cropped.
         recipe = dataclasses.replace(recipe, augmentation="pad")
-    return recipe, values
+    return recipe
 
 
 def read_recipe(path: Path | str) -> Recipe:

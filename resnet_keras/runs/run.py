@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import os
 import shlex
@@ -253,12 +252,11 @@ def copy_run(run_path: Path, results_dir: Path) -> Path:
     'results/runs/my-run'
     """
     target = Path(results_dir) / "runs" / Path(run_path).name
+    read_config(Path(run_path) / CONFIG)  # Do not publish a damaged file.
     for name in (CONFIG, METRICS):
         try:
             text = (Path(run_path) / name).read_text(encoding="utf-8")
         except OSError as error:
             raise UserError(f"cannot copy {run_path}/{name}: {error.strerror or error}") from error
-        if name == CONFIG:
-            json.loads(text)  # do not publish a damaged file
         write_text(target / name, text)
     return target

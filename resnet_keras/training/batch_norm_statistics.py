@@ -20,7 +20,7 @@ from resnet_keras.data.transforms import normalize
 from resnet_keras.description import Description
 from resnet_keras.errors import UserError
 from resnet_keras.preprocessing import Preprocessing
-from resnet_keras.recipe import Recipe
+from resnet_keras.runs.config import stored_recipe
 
 
 def recalibrate(
@@ -118,7 +118,7 @@ def recalibrate_on_training_images(
             "--recalibrate-bn needs the recipe of the run that trained the network, and the "
             "network's description contains none: was it trained by another program?"
         )
-    recipe = Recipe.from_json(values)
+    recipe = stored_recipe(values)
     dataset = load_for_recipe(recipe, data_dir)
     preprocessing = description.preprocessing
     if dataset.class_names != preprocessing.class_names:

@@ -9,7 +9,7 @@ from resnet_keras.description import CARD_FILE, EXTRA_FOLDER
 from resnet_keras.errors import UserError
 from resnet_keras.files import read_json
 from resnet_keras.recipe import Recipe
-from resnet_keras.runs.config import check_same_recipe, read_recipe
+from resnet_keras.runs.config import check_same_recipe, read_recipe, stored_recipe
 from resnet_keras.runs.folder import RunFolder, RunResult
 from resnet_keras.training import checkpoint
 from resnet_keras.training.checkpoint import Checkpoint
@@ -175,6 +175,6 @@ def _is_export_of(version: Path, folder: RunFolder) -> bool:
     # A version number is assigned again once its folder has been emptied.
     try:
         card = read_json(version / EXTRA_FOLDER / CARD_FILE)
-        return Recipe.from_json(card.get("recipe")) == read_recipe(folder.config)
+        return stored_recipe(card.get("recipe")) == read_recipe(folder.config)
     except UserError:
         return False

@@ -9,9 +9,11 @@ from typing import Any
 
 import keras_tuner
 
-from resnet_keras.files import atomic_write, read_json, write_json
+from resnet_keras.files import atomic_write, read_json
 from resnet_keras.recipe import Recipe
 from resnet_keras.reporting.search_figure import draw_search
+from resnet_keras.runs.config import write_config
+from resnet_keras.runs.folder import CONFIG
 from resnet_keras.tuning.keras_tuner_private import recipe_values, schedule_fraction
 from resnet_keras.tuning.space import Range, with_values
 from resnet_keras.tuning.trial import RECORD
@@ -71,7 +73,7 @@ def write_results(
         "held_out": base.validation_size,
         "values": values,
     }
-    write_json(folder / "config.json", {"recipe": recipe.to_json(), "search": search})
+    write_config(folder / CONFIG, {"recipe": recipe.to_json(), "search": search})
     return best
 
 

@@ -9,10 +9,10 @@ import tensorflow as tf
 
 from resnet_keras.errors import UsageError, UserError
 from resnet_keras.evaluation.measure import NonFinitePredictions
-from resnet_keras.files import make_folder, read_json, write_json
+from resnet_keras.files import make_folder, write_json
 from resnet_keras.processes import Interrupted
 from resnet_keras.recipe import Recipe
-from resnet_keras.runs.folder import RESULT, RunOptions
+from resnet_keras.runs.folder import RunFolder, RunOptions
 from resnet_keras.training import job
 from resnet_keras.training.callbacks import NonFiniteLoss
 from resnet_keras.tuning.attempts import KilledTooOften, counted_attempt
@@ -103,7 +103,7 @@ def run_trial(
         raise TrialFailed(record["error"]) from error
     if result.stopped_by:
         raise Interrupted(result.stopped_by)
-    record["seconds"] = read_json(result.run / RESULT)["seconds"]
+    record["seconds"] = RunFolder(result.run.parent, result.run.name).read_result()["seconds"]
     write_json(trial_folder / RECORD, record)
     assert result.validation_error is not None
     return result.validation_error

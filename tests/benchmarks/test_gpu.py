@@ -6,12 +6,16 @@ import pytest
 
 from benchmarks import gpu, machine
 from benchmarks.contest import Contestant, ContestResult
+from resnet_keras.runs.metrics import Row
 
 ROWS = [
-    {"step": "100", "test_error": "", "seconds": "1.0"},
-    {"step": "200", "test_error": "9.1", "seconds": "2.0"},
-    {"step": "300", "test_error": "8.75", "seconds": "3.0"},
-    {"step": "400", "test_error": "8.9", "seconds": "4.0"},
+    Row(step, 0.1, 1.0, 10.0, None, test_error, seconds, 1000.0)
+    for step, test_error, seconds in (
+        (100, None, 1.0),
+        (200, 9.1, 2.0),
+        (300, 8.75, 3.0),
+        (400, 8.9, 4.0),
+    )
 ]
 
 

@@ -131,5 +131,5 @@ def test_a_copy_of_a_run_is_a_run(tmp_path):
     copies, _ = find_runs(tmp_path / "results" / "runs")
     assert [(run.name, run.complete) for run in copies] == [(folder.name, True)]
     assert sorted(path.name for path in copies[0].path.iterdir()) == ["config.json", "metrics.csv"]
-    with pytest.raises(UserError, match="cannot copy"):
+    with pytest.raises(UserError, match="cannot read"):
         copy_run(tmp_path / "none", tmp_path / "results")
