@@ -16,10 +16,12 @@ BOTTLENECK_STRIDES = ("1x1", "3x3")
 # The name of the last layer of every network.
 CLASSIFIER = "logits"
 
-# The depths of section 4.2 (Table 6 and Fig. 6).
+# The depths at which section 4.2 compares plain and residual networks (Fig. 6), and all its
+# networks (with those of Table 6).
+CIFAR_DEPTHS = (20, 32, 44, 56)
 CIFAR_NAMES = (
-    *(f"plain{depth}" for depth in (20, 32, 44, 56, 110)),
-    *(f"resnet{depth}" for depth in (20, 32, 44, 56, 110, 1202)),
+    *(f"plain{depth}" for depth in (*CIFAR_DEPTHS, 110)),
+    *(f"resnet{depth}" for depth in (*CIFAR_DEPTHS, 110, 1202)),
 )
 # The number of blocks of each stage, by depth (Table 1).
 IMAGENET_BLOCKS = {

@@ -17,7 +17,7 @@ MODEL_FILE = "model.keras"
 # The graph in a version folder. TensorFlow chooses the name.
 SAVED_MODEL_FILE = "saved_model.pb"
 # A run folder has it from the start of the run; `MODEL_FILE` is added at the end.
-_RUN_CONFIG_FILE = "config.json"
+RUN_CONFIG_FILE = "config.json"
 
 
 class Format(enum.Enum):
@@ -172,7 +172,7 @@ def _why_not(
             f"{path} is a SavedModel, which cannot be used here: give the folder of a finished "
             "run or a .keras file"
         )
-    if (path / _RUN_CONFIG_FILE).is_file():
+    if (path / RUN_CONFIG_FILE).is_file():
         return (
             f"the run folder {path} has no {MODEL_FILE}: the run is not complete, or it is a copy "
             "without the network. The command that started the run resumes it"

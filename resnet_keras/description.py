@@ -1,9 +1,15 @@
-"""The description that belongs to a trained network in every file format."""
+"""The description that belongs to a trained network in every file format.
 
+It can be read from a `.keras` file without Keras, which takes seconds to import.
+"""
+
+import json
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from resnet_keras.artefact import MODEL_FILE
 from resnet_keras.errors import UserError
 from resnet_keras.files import path_component
 from resnet_keras.preprocessing import Preprocessing
@@ -12,6 +18,10 @@ from resnet_keras.preprocessing import Preprocessing
 EXTRA_FOLDER = "assets.extra"
 PREPROCESSING_FILE = "preprocessing.json"
 CARD_FILE = "model_card.json"
+# The member of the zip archive of a `.keras` file that holds the description.
+KERAS_FILE_MEMBER = "resnet_keras.json"
+
+_ARCHITECTURE_FIELDS = ("arch", "option", "projection", "bottleneck_stride")
 
 
 @dataclass(frozen=True)
@@ -74,3 +84,65 @@ class Description:
             raise UserError(
                 f"{source}: the description of the network is missing or damaged: {error}"
             ) from error
+
+
+def read_description(path: Path | str) -> Description:
+    """Returns the description in a `.keras` file without loading the network.
+
+    Args:
+        path: the file.
+
+    Raises:
+        UserError: if the file is missing or damaged, or has no description.
+
+    Example:
+
+    >>> read_description("absent.keras")
+    Traceback (most recent call last):
+    resnet_keras.errors.UserError: there is no file absent.keras
+    """
+    path = Path(path)
+    try:
+        if not path.is_file():
+            if path.is_dir():
+                inside = path / MODEL_FILE
+                hint = f"; did you mean {inside}?" if inside.is_file() else ""
+                raise UserError(f"{path} is a folder; a .keras file is needed{hint}")
+            raise UserError(f"there is no file {path}")
+        with zipfile.ZipFile(path) as archive:
+            values = json.loads(archive.read(KERAS_FILE_MEMBER))
+    except KeyError:
+        raise UserError(
+            f"{path} has no description of the preprocessing: this program did not write it"
+        ) from None
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path} is not a valid .keras file: {error}") from error
+    return Description.from_json(values, path)
+
+
+def architecture_fields(description: Description, path: Path | str) -> dict[str, Any]:
+    """Returns the fields of a recipe that determine the architecture of a trained network.
+
+    Args:
+        description: the description of the network.
+        path: its file, for error messages.
+
+    Returns:
+        `arch`, and `option`, `projection` and `bottleneck_stride` if the description has them.
+
+    Raises:
+        UserError: if the description does not name the architecture.
+
+    Example:
+
+    >>> rule = Preprocessing((8, 8), "stretch", 1 / 255, (0, 0, 0), (1, 1, 1), ("cat",))
+    >>> card = {"arch": "resnet20", "option": "A", "steps": 64000}
+    >>> architecture_fields(Description(rule, card), "model.keras")
+    {'arch': 'resnet20', 'option': 'A'}
+    """
+    card = description.card
+    if not isinstance(card.get("arch"), str):
+        raise UserError(f"{path} does not name the architecture of its network")
+    recipe = card.get("recipe")
+    known = {**(recipe if isinstance(recipe, dict) else {}), **card}
+    return {name: known[name] for name in _ARCHITECTURE_FIELDS if name in known}

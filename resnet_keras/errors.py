@@ -80,3 +80,23 @@ def first_line(error: BaseException) -> str:
     """
     lines = str(error).strip().splitlines()
     return lines[0] if lines else repr(error)
+
+
+def last_line(text: str | None) -> str | None:
+    """Returns the last line of what a program printed, or of a traceback: usually the error.
+
+    Args:
+        text: the text; `None` is treated as empty.
+
+    Returns:
+        The last line that is not blank, or `None` if there is none.
+
+    Example:
+
+    >>> last_line("Traceback (most recent call last):\\n  …\\nValueError: no images\\n")
+    'ValueError: no images'
+    >>> last_line("") is None
+    True
+    """
+    lines = (text or "").strip().splitlines()
+    return lines[-1].strip() if lines else None

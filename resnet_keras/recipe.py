@@ -22,6 +22,13 @@ WARMUP_SHAPES = ("constant", "linear")
 AUGMENTATIONS = ("pad", "scale")
 DECAY_ON = ("all", "kernels")
 PRECISIONS = ("auto", "float32", "mixed_bfloat16")
+# The data sets that are always loaded into memory. Their images have this height and width.
+ARRAY_DATASETS = ("cifar10", "cifar100", "digits")
+ARRAY_IMAGE_SIZE = 32
+# The data sets whose images are read from files, at every step. Any other name is a data set of
+# TensorFlow Datasets, which is loaded into memory.
+FOLDER, IMAGENET = "folder", "imagenet2012"
+FILE_DATASETS = (FOLDER, IMAGENET)
 
 
 def _setting(
@@ -422,7 +429,8 @@ class _NoEffect:
     Attributes:
         names: the fields without effect.
         condition: whether the condition holds for a recipe.
-        reason: continues "`name` has no effect" and says what would use the value.
+        reason: continues "`name` has no effect" and says what would use the value. It refers to
+            other fields as `{name}`, which becomes the name or the flag.
         decided_by: the fields that a search may vary so that the values have an effect in some
             trials.
     """
@@ -452,31 +460,68 @@ _NO_EFFECT = (
     _NoEffect(
         ("warmup_rate", "warmup_shape"),
         lambda r: r.warmup_steps == 0,
-        "without a warm-up; the schedule drops uses it with warmup_steps above 0",
+        "without a warm-up; the schedule drops uses it with {warmup_steps} above 0",
         decided_by=("warmup_steps",),
     ),
     _NoEffect(
         ("drop_factor",),
-        lambda r: r.schedule == "drops" and not r.drops,
-        "without drops; the schedule drops uses it with at least one step in drops",
+        lambda r: r.schedule == "drops" and not any(step < r.steps for step in r.drops),
+        "without drops before the end; the schedule drops uses it with at least one step in "
+        "{drops} that is below {steps}",
     ),
     _NoEffect(
         ("nesterov",),
         lambda r: r.momentum == 0,
-        "without momentum; the optimizers SGD and Muon use it with momentum above 0",
+        "without momentum; the optimizers SGD and Muon use it with {momentum} above 0",
         decided_by=("momentum",),
     ),
     _NoEffect(
         ("decay_on",),
         lambda r: r.decay == 0,
-        "without weight decay; the optimizers SGD and Muon use it with decay above 0",
+        "without weight decay; the optimizers SGD and Muon use it with {decay} above 0",
         decided_by=("decay",),
     ),
     _NoEffect(
         ("backbone_rate", "muon"),
         lambda r: r.freeze,
-        "with freeze, which trains only the last layer; the optimizer uses it without freeze",
+        "with {freeze}, which trains only the last layer; the optimizer uses it without {freeze}",
         decided_by=("freeze",),
+    ),
+    _NoEffect(
+        ("sync_bn",),
+        lambda r: r.freeze,
+        "with {freeze}, under which batch normalization keeps its moving averages; it has one "
+        "without {freeze}",
+        decided_by=("freeze",),
+    ),
+    _NoEffect(
+        ("sync_bn",),
+        lambda r: r.devices == 1,
+        "on a single device; it has one with {devices} above 1, or 0 for all visible ones",
+    ),
+    _NoEffect(
+        ("skip_corrupt",),
+        lambda r: r.dataset not in FILE_DATASETS,
+        f"on images in memory; only images in files use it, with {{dataset}} {FOLDER} or "
+        f"{IMAGENET}",
+    ),
+    _NoEffect(
+        ("validation_fraction",),
+        lambda r: r.dataset != FOLDER,
+        f"on a data set that has its own test images; only {{dataset}} {FOLDER} uses it. To hold "
+        "out training images, use {validation_size}",
+    ),
+    _NoEffect(
+        ("image_size",),
+        lambda r: r.dataset in ARRAY_DATASETS and r.image_size not in (None, ARRAY_IMAGE_SIZE),
+        f"on {', '.join(ARRAY_DATASETS)}, whose images have {ARRAY_IMAGE_SIZE}x{ARRAY_IMAGE_SIZE} "
+        "pixels; only other data sets use it",
+    ),
+    _NoEffect(
+        ("augmentation",),
+        lambda r: r.augmentation == "scale" and r.dataset not in FILE_DATASETS,
+        "on images in memory if it is scale; only images in files are scaled, with "
+        f"{{dataset}} {FOLDER} or {IMAGENET}; for others, use {{augmentation}} pad",
     ),
     _NoEffect(
         ("pad",),
@@ -486,7 +531,7 @@ _NO_EFFECT = (
     ),
     _NoEffect(
         ("pad",),
-        lambda r: r.augmentation is None and r.dataset in ("folder", "imagenet2012"),
+        lambda r: r.augmentation is None and r.dataset in FILE_DATASETS,
         "under the augmentation scale, the default for images in files; only the augmentation pad "
         "uses it",
         decided_by=("augmentation",),
@@ -494,7 +539,7 @@ _NO_EFFECT = (
     _NoEffect(
         ("alternate_flip",),
         lambda r: r.flip is False,
-        "if images are not mirrored; the augmentation uses it with flip",
+        "if images are not mirrored; the augmentation uses it with {flip}",
         decided_by=("flip",),
     ),
     _NoEffect(
@@ -517,6 +562,9 @@ _OFF: dict[str, Any] = {
     "nesterov": False,
     "backbone_rate": 1.0,
     "muon": 0.0,
+    "sync_bn": False,
+    "skip_corrupt": False,
+    "validation_fraction": None,
     "pad": 0,
     "alternate_flip": False,
 }
@@ -535,30 +583,44 @@ def values_without_effect(recipe: Recipe, varied: Collection[str] = ()) -> dict[
 
     Example:
 
-    >>> list(values_without_effect(Recipe("resnet20", momentum=0.0, warmup_steps=400)))
-    ['peak_at', 'nesterov', 'projection', 'bottleneck_stride']
+    >>> list(values_without_effect(Recipe("resnet50", dataset="folder", momentum=0.0)))
+    ['peak_at', 'warmup_rate', 'warmup_shape', 'nesterov', 'pad']
     """
+    return _values_without_effect(recipe, varied, as_flags=False)
+
+
+def _values_without_effect(
+    recipe: Recipe, varied: Collection[str], as_flags: bool
+) -> dict[str, str]:
+    labels = {spec.name: _label(spec.name, as_flags) for spec in dataclasses.fields(Recipe)}
     found: dict[str, str] = {}
     for rule in _NO_EFFECT:
         if rule.condition(recipe) and not set(rule.decided_by) & set(varied):
             for name in rule.names:
-                found.setdefault(name, rule.reason)
+                found.setdefault(name, rule.reason.format(**labels))
     return found
 
 
 def check_has_effect(
-    recipe: Recipe, given: Mapping[str, Any], varied: Collection[str] = ()
+    recipe: Recipe,
+    given: Mapping[str, Any],
+    varied: Collection[str] = (),
+    *,
+    as_flags: bool = False,
 ) -> None:
     """Checks that each value that a user gave explicitly has an effect.
 
     Values that turn something off, such as `warmup_steps=0`, are accepted. Values that come from a
     named recipe or from a file are not checked: switching the schedule of a recipe, for example,
-    leaves values behind that only the other schedule uses.
+    leaves values behind that only the other schedule uses. A given `warmup_steps` also has to be
+    below `steps`, or the learning rate would never be reached.
 
     Args:
         recipe: the recipe that contains the values.
         given: the values that the user gave, by field name.
         varied: the fields that a search varies; see `values_without_effect`.
+        as_flags: whether the values were given as flags, so that the message writes `--peak-at`
+            instead of `peak_at`.
 
     Raises:
         UsageError: if a value has no effect. The message names the schedule, optimizer or
@@ -571,7 +633,7 @@ def check_has_effect(
         ...
     resnet_keras.errors.UsageError: peak_at has no effect under the schedule drops; ...
     """
-    without_effect = values_without_effect(recipe, varied)
+    without_effect = _values_without_effect(recipe, varied, as_flags)
     for spec in dataclasses.fields(Recipe):
         if spec.name not in given or spec.name not in without_effect:
             continue
@@ -579,9 +641,48 @@ def check_has_effect(
         if spec.name in _OFF and value == _OFF[spec.name]:
             continue
         raise UsageError(
-            f"{spec.name} has no effect {without_effect[spec.name]}. "
-            f"Received: {spec.name}={_text(value)}"
+            f"{_label(spec.name, as_flags)} has no effect {without_effect[spec.name]}. "
+            f"Received: {_setting_text(spec.name, value, as_flags)}"
         )
+    if given.get("warmup_steps") and recipe.warmup_steps >= recipe.steps:
+        raise UsageError(
+            f"the warm-up must end before the training, which has {recipe.steps} steps. Received: "
+            f"{_setting_text('warmup_steps', recipe.warmup_steps, as_flags)}"
+        )
+
+
+def check_flags(given: Mapping[str, Any]) -> None:
+    """Checks that values that were given as flags have the right type and are in range.
+
+    `Recipe` makes the same checks, but its messages contain the names of the fields.
+
+    Args:
+        given: the values, by field name.
+
+    Raises:
+        UsageError: if a value is not allowed.
+
+    Example:
+
+    >>> check_flags({"batch_size": 0})
+    Traceback (most recent call last):
+        ...
+    resnet_keras.errors.UsageError: --batch-size must be at least 1. Received: 0
+    """
+    for spec in dataclasses.fields(Recipe):
+        if spec.name in given:
+            _checked(spec, given[spec.name], flag_of(spec.name))
+
+
+def flag_of(name: str) -> str:
+    """Returns the command-line flag of a field of `Recipe`.
+
+    Example:
+
+    >>> flag_of("batch_size")
+    '--batch-size'
+    """
+    return f"--{name.replace('_', '-')}"
 
 
 def value_type(spec: "dataclasses.Field[Any]") -> tuple[type, bool]:
@@ -607,35 +708,52 @@ def value_type(spec: "dataclasses.Field[Any]") -> tuple[type, bool]:
     return typing.get_origin(hint) or hint, optional
 
 
-def _checked(spec: "dataclasses.Field[Any]", value: Any) -> Any:
-    """Returns a value with the type of its field, if it is allowed there."""
+def _checked(spec: "dataclasses.Field[Any]", value: Any, label: str | None = None) -> Any:
+    """Returns a value with the type of its field, if it is allowed there.
+
+    Messages call the field `label`, by default its name.
+    """
     kind, optional = value_type(spec)
+    label = label or spec.name
     choices = spec.metadata["choices"]
     if value is None and optional:
         return None
     if kind is tuple and isinstance(value, list | tuple):
-        return tuple(_checked_number(spec, int, item) for item in value)
+        return tuple(_checked_number(spec, int, item, label) for item in value)
     if kind in (int, float):
-        return _checked_number(spec, kind, value)
+        return _checked_number(spec, kind, value, label)
     if not isinstance(value, kind):
-        raise UsageError(f"{spec.name} must be a {kind.__name__}. Received: {value!r}")
+        raise UsageError(f"{label} must be a {kind.__name__}. Received: {value!r}")
     if choices and value not in choices:
-        raise unknown(spec.name, value, choices)
+        raise unknown(label, value, choices)
     return value
 
 
-def _checked_number(spec: "dataclasses.Field[Any]", kind: type, value: Any) -> Any:
+def _checked_number(spec: "dataclasses.Field[Any]", kind: type, value: Any, label: str) -> Any:
     is_int = isinstance(value, int) and not isinstance(value, bool)
     if not (is_int or (kind is float and isinstance(value, float))):
         noun = "a number" if kind is float else "an integer"
-        raise UsageError(f"{spec.name} must be {noun}. Received: {value!r}")
+        raise UsageError(f"{label} must be {noun}. Received: {value!r}")
     low, high = spec.metadata["low"], spec.metadata["high"]
     too_low = low is not None and value < low
     too_high = high is not None and value > high
     if too_low or too_high or not math.isfinite(value):
         bounds = f"at least {low}" if high is None else f"from {low} to {high}"
-        raise UsageError(f"{spec.name} must be {bounds}. Received: {value}")
+        raise UsageError(f"{label} must be {bounds}. Received: {value}")
     return kind(value)
+
+
+def _label(name: str, as_flag: bool) -> str:
+    return flag_of(name) if as_flag else name
+
+
+def _setting_text(name: str, value: Any, as_flag: bool) -> str:
+    """Returns a field and its value as they were given: `drops=100` or `--drops 100`."""
+    if not as_flag:
+        return f"{name}={_text(value)}"
+    if isinstance(value, bool):
+        return flag_of(name) if value else flag_of(f"no_{name}")
+    return f"{flag_of(name)} {_text(value)}"
 
 
 def _text(value: Any) -> str:

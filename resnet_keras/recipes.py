@@ -136,18 +136,20 @@ def make(
     return recipe
 
 
-def for_batch(recipe: Recipe, batch_size: int) -> Recipe:
+def for_batch(recipe: Recipe, batch_size: int, warmup_rate: float | None = None) -> Recipe:
     """Returns a recipe for another batch size that trains for the same number of epochs.
 
     The learning rate follows the linear scaling rule of Goyal et al., *Accurate, Large Minibatch
     SGD*, arXiv:1706.02677, section 2: with k times the batch size it is k times as high, and the
     schedule has 1/k of the steps. If k is above 1, a linear warm-up over the first eighteenth of
-    the steps starts at the rate that the recipe starts with. The schedule one_cycle needs no
-    warm-up, because it rises anyway.
+    the steps replaces that of the recipe. The schedule one_cycle needs no warm-up, because it
+    rises anyway.
 
     Args:
         recipe: the recipe.
         batch_size: images per step.
+        warmup_rate: the learning rate at the start of the linear warm-up; `None` for the rate that
+            the recipe starts with.
 
     Raises:
         UsageError: if the batch size is not allowed, or if the schedule becomes too short for its
@@ -165,10 +167,12 @@ def for_batch(recipe: Recipe, batch_size: int) -> Recipe:
     steps = max(1, round(recipe.steps / k))
     learning_rate, muon = step_sizes_for_batch(recipe.learning_rate, recipe.muon, k)
     warmup: dict[str, Any] = {"warmup_steps": round(recipe.warmup_steps / k)}
-    if k > 1 and recipe.schedule == "drops":
+    if scaling_adds_warmup(recipe, batch_size):
+        if warmup_rate is None:
+            warmup_rate = recipe.warmup_rate if recipe.warmup_steps else recipe.learning_rate
         warmup = {
             "warmup_steps": max(1, round(steps * _WARMUP_FRACTION)),
-            "warmup_rate": recipe.warmup_rate if recipe.warmup_steps else recipe.learning_rate,
+            "warmup_rate": warmup_rate,
             "warmup_shape": "linear",
         }
     return dataclasses.replace(
@@ -181,6 +185,21 @@ def for_batch(recipe: Recipe, batch_size: int) -> Recipe:
         eval_every=max(1, round(recipe.eval_every / k)),
         **warmup,
     )
+
+
+def scaling_adds_warmup(recipe: Recipe, batch_size: int) -> bool:
+    """Returns whether `for_batch` chooses the warm-up of a recipe.
+
+    Args:
+        recipe: the recipe.
+        batch_size: images per step of the new recipe.
+
+    Example:
+
+    >>> scaling_adds_warmup(Recipe("resnet20"), 512), scaling_adds_warmup(Recipe("resnet20"), 64)
+    (True, False)
+    """
+    return recipe.schedule == "drops" and batch_size > recipe.batch_size
 
 
 def step_sizes_for_batch(learning_rate: float, muon: float, k: float) -> tuple[float, float]:

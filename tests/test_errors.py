@@ -2,7 +2,7 @@
 
 import pytest
 
-from resnet_keras.errors import UsageError, UserError, unknown
+from resnet_keras.errors import UsageError, UserError, last_line, unknown
 
 
 def names_in_order(error):
@@ -40,3 +40,11 @@ def test_the_received_value_can_be_anything(received):
 
 def test_the_known_names_can_be_an_iterator():
     assert names_in_order(unknown("dataset", "b", iter(["a", "b2"]))) == ["b2", "a"]
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [("a\nb", "b"), ("a\n\n  b \n\n", "b"), ("a", "a"), ("", None), (" \n", None), (None, None)],
+)
+def test_last_line(text, expected):
+    assert last_line(text) == expected

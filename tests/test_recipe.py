@@ -9,7 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resnet_keras.errors import UsageError
-from resnet_keras.recipe import Recipe, check_has_effect, value_type, values_without_effect
+from resnet_keras.recipe import (
+    Recipe,
+    check_flags,
+    check_has_effect,
+    value_type,
+    values_without_effect,
+)
 
 FIELDS = {spec.name: spec for spec in dataclasses.fields(Recipe)}
 
@@ -210,11 +216,21 @@ WITHOUT_EFFECT = [
     ({}, {"warmup_rate": 0.1}, "the schedule drops uses it with warmup_steps above 0"),
     ({}, {"warmup_shape": "linear"}, "the schedule drops uses it with warmup_steps above 0"),
     ({"drops": ()}, {"drop_factor": 0.5}, "the schedule drops uses it with at least one step"),
+    ({"steps": 32_000}, {"drop_factor": 0.5}, "at least one step in drops that is below steps"),
     ({"momentum": 0.0}, {"nesterov": True}, "the optimizers SGD and Muon use it with momentum"),
     ({"decay": 0.0}, {"decay_on": "kernels"}, "the optimizers SGD and Muon use it with decay"),
     ({"train_from": "a.keras", "freeze": True}, {"backbone_rate": 0.5}, "without freeze"),
     ({"train_from": "a.keras", "freeze": True}, {"muon": 0.15}, "without freeze"),
-    ({"augmentation": "scale"}, {"pad": 2}, "only the augmentation pad"),
+    ({"train_from": "a.keras", "freeze": True}, {"sync_bn": True}, "without freeze"),
+    ({"devices": 1}, {"sync_bn": True}, "devices above 1"),
+    ({}, {"skip_corrupt": True}, "dataset folder or imagenet2012"),
+    ({"dataset": "a_tfds_data_set"}, {"skip_corrupt": True}, "dataset folder or imagenet2012"),
+    ({"dataset": "digits"}, {"validation_fraction": 0.3}, "only dataset folder .*validation_size"),
+    ({"dataset": "imagenet2012"}, {"validation_fraction": 0.3}, "only dataset folder"),
+    ({}, {"image_size": 64}, "cifar10, cifar100, digits, whose images have 32x32 pixels"),
+    ({"dataset": "digits"}, {"augmentation": "scale"}, "use augmentation pad"),
+    ({"dataset": "a_tfds_data_set"}, {"augmentation": "scale"}, "use augmentation pad"),
+    ({"dataset": "folder", "augmentation": "scale"}, {"pad": 2}, "only the augmentation pad"),
     ({"dataset": "folder"}, {"pad": 2}, "only the augmentation pad"),
     ({"dataset": "imagenet2012"}, {"pad": 2}, "only the augmentation pad"),
     ({"flip": False}, {"alternate_flip": True}, "the augmentation uses it with flip"),
@@ -259,7 +275,15 @@ def test_a_value_without_effect_that_was_not_given_is_accepted(others, given, wo
         {"alternate_flip": True},
         {"option": "B", "projection": "average"},
         {"arch": "resnet50", "bottleneck_stride": "3x3", "projection": "conv_bn"},
-        {"train_from": "a.keras", "backbone_rate": 0.5, "muon": 0.15},
+        {"train_from": "a.keras", "backbone_rate": 0.5, "muon": 0.15, "sync_bn": True},
+        {"steps": 32_001, "drop_factor": 0.5},
+        {"steps": 101, "drops": (), "warmup_steps": 100},
+        {"sync_bn": True},
+        {"sync_bn": True, "devices": 2},
+        {"dataset": "folder", "skip_corrupt": True, "validation_fraction": 0.3, "image_size": 64},
+        {"dataset": "imagenet2012", "skip_corrupt": True, "augmentation": "scale"},
+        {"dataset": "a_tfds_data_set", "image_size": 64},
+        {"dataset": "digits", "lighting": 0.1, "augmentation": "pad"},
     ],
 )
 def test_given_values_with_an_effect_are_accepted(values):
@@ -271,13 +295,60 @@ def test_given_values_with_an_effect_are_accepted(values):
     [
         {"schedule": "one_cycle", "drops": [], "warmup_steps": 0},
         {"momentum": 0.0, "nesterov": False},
-        {"augmentation": "scale", "pad": 0},
+        {"dataset": "folder", "augmentation": "scale", "pad": 0},
+        {"devices": 1, "sync_bn": False, "skip_corrupt": False},
+        {"dataset": "cifar100", "image_size": 32, "validation_fraction": None},
+        {"dataset": "digits", "image_size": None, "augmentation": None},
         {"flip": False, "alternate_flip": False},
         {"backbone_rate": 1.0, "freeze": False, "muon": 0.0, "lighting": 0.0},
     ],
 )
 def test_turning_off_what_is_off_anyway_is_accepted(values):
     check_has_effect(recipe_with(values), values)
+
+
+@pytest.mark.parametrize("steps", [50, 100])
+def test_a_given_warm_up_must_end_before_the_training(steps):
+    recipe = Recipe("resnet20", steps=steps, drops=(), warmup_steps=100)
+    with pytest.raises(UsageError, match=f"{steps} steps. Received: warmup_steps=100"):
+        check_has_effect(recipe, {"warmup_steps": 100})
+    with pytest.raises(UsageError, match="Received: --warmup-steps 100"):
+        check_has_effect(recipe, {"warmup_steps": 100}, as_flags=True)
+    # Recipes in files and the named recipes may contain it.
+    check_has_effect(recipe, {"steps": steps})
+    assert Recipe.from_json(recipe.to_json()) == recipe
+
+
+@pytest.mark.parametrize(
+    "values, message",
+    [
+        ({"peak_at": 0.5}, "--peak-at has no effect .* Received: --peak-at 0.5"),
+        ({"schedule": "one_cycle", "drops": (100,)}, "--drops has .* Received: --drops 100"),
+        ({"warmup_shape": "linear"}, "the schedule drops uses it with --warmup-steps above 0"),
+        ({"flip": False, "alternate_flip": True}, "with --flip. Received: --alternate-flip"),
+        ({"validation_fraction": 0.5}, "--dataset folder uses it.* use --validation-size"),
+    ],
+)
+def test_messages_about_flags_spell_them_as_flags(values, message):
+    with pytest.raises(UsageError, match=f"{message}$" if "Received" in message else message):
+        check_has_effect(recipe_with(values), values, as_flags=True)
+
+
+@pytest.mark.parametrize(
+    "values, message",
+    [
+        ({"learning_rate": -1.0}, "--learning-rate must be at least 0.0. Received: -1.0"),
+        ({"drops": (0,)}, "--drops must be at least 1. Received: 0"),
+        ({"decay_on": "kernel"}, "unknown --decay-on 'kernel'; known: kernels"),
+    ],
+)
+def test_check_flags(values, message):
+    with pytest.raises(UsageError, match=f"^{message}"):
+        check_flags(values)
+
+
+def test_check_flags_accepts_allowed_values():
+    check_flags({"learning_rate": 1, "drops": (), "image_size": None, "nesterov": True})
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,14 @@ def test_batch_sizes_that_are_refused(size):
         recipes.for_batch(Recipe("resnet20"), size)
 
 
+def test_the_start_of_the_warm_up_can_be_given():
+    for arch in ("resnet20", "resnet110"):
+        recipe = recipes.for_batch(recipes.make("paper", arch), 256, warmup_rate=0.03)
+        assert (recipe.warmup_steps, recipe.warmup_rate) == (1_778, 0.03)
+    # There is no new warm-up for a smaller batch.
+    assert recipes.for_batch(Recipe("resnet20"), 64, warmup_rate=0.03).warmup_rate == 0.01
+
+
 def test_one_cycle_gets_no_warm_up():
     recipe = recipes.for_batch(recipes.make("fast", "resnet20"), 512)
     # A step of Muon, `muon * learning_rate`, is twice as long with four times the batch size.

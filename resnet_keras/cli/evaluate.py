@@ -92,15 +92,12 @@ def run(args: argparse.Namespace) -> None:
             "omit --ensemble, --views and --all-images"
         )
     import_tensorflow()
+    from resnet_keras.evaluation.evaluate import evaluate, evaluate_ensemble
+
     choice = (args.dataset, args.data_dir, args.views, args.all_images, args.skip_corrupt)
-    if args.ensemble:
-        from resnet_keras.evaluation.ensemble import evaluate_ensemble
-
-        found: Any = evaluate_ensemble(paths, *choice)
-    else:
-        from resnet_keras.evaluation.evaluate import evaluate
-
-        found = evaluate(args.path, *choice)
+    found: Any = (
+        evaluate_ensemble(paths, *choice) if args.ensemble else evaluate(args.path, *choice)
+    )
     for note in found.notes:
         print(f"note: {note}", file=sys.stderr, flush=True)
     if args.json:

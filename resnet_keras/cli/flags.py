@@ -8,7 +8,7 @@ from typing import Any
 
 from resnet_keras import recipes
 from resnet_keras.errors import UsageError, UserError
-from resnet_keras.recipe import Recipe, check_has_effect, value_type
+from resnet_keras.recipe import Recipe, check_flags, check_has_effect, flag_of, value_type
 
 # The exit status after the signal n is this plus n, as in a shell.
 SIGNAL_STATUS = 128
@@ -130,6 +130,7 @@ def recipe_from(args: argparse.Namespace, varied: Collection[str] = ()) -> Recip
     """
     names = [spec.name for spec in dataclasses.fields(Recipe)]
     given = {name: getattr(args, name) for name in names if hasattr(args, name)}
+    check_flags(given)
     if args.config and args.recipe is not None:
         raise UsageError("--config and --recipe both provide the values: give only one of them")
     batch_size = given.pop("batch_size", None) if args.scale_lr else None
@@ -157,10 +158,24 @@ def recipe_from(args: argparse.Namespace, varied: Collection[str] = ()) -> Recip
         values = {**network, **given}
         name = "paper" if args.recipe is None else args.recipe
         recipe = recipes.make(name, values.pop("arch"), defaults=values)
-    check_has_effect(recipe, given, varied)
     if batch_size is not None:
-        recipe = recipes.for_batch(recipe, batch_size)
+        recipe = _scaled_for_batch(recipe, batch_size, given)
+    # After the scaling, which may add the warm-up that a given --warmup-rate belongs to.
+    check_has_effect(recipe, given, varied, as_flags=True)
     return recipe if args.steps_scale == 1.0 else recipe.scaled(args.steps_scale)
+
+
+def _scaled_for_batch(recipe: Recipe, batch_size: int, given: dict[str, Any]) -> Recipe:
+    """Returns the recipe for `--batch-size` with `--scale-lr`."""
+    if recipes.scaling_adds_warmup(recipe, batch_size):
+        for name in ("warmup_steps", "warmup_shape"):
+            if name in given:
+                raise UsageError(
+                    f"--scale-lr chooses {flag_of(name)} for a larger batch: omit "
+                    f"{flag_of(name)} (--warmup-rate sets where the linear warm-up starts), or "
+                    f"omit --scale-lr. Received: {flag_of(name)} {given[name]}"
+                )
+    return recipes.for_batch(recipe, batch_size, warmup_rate=given.get("warmup_rate"))
 
 
 def _network_of(path: str, arch: str | None) -> dict[str, Any]:
@@ -168,7 +183,7 @@ def _network_of(path: str, arch: str | None) -> dict[str, Any]:
 
     A run that resumes no longer needs the file; without it, `--arch` names the network.
     """
-    from resnet_keras.models.keras_file import architecture_fields, read_description
+    from resnet_keras.description import architecture_fields, read_description
 
     try:
         found = architecture_fields(read_description(path), path)
@@ -183,7 +198,7 @@ def _add_flag(group: Any, spec: dataclasses.Field) -> None:
     """Adds the flag of a recipe field."""
     kind, _ = value_type(spec)
     meta = spec.metadata
-    flag = f"--{spec.name.replace('_', '-')}"
+    flag = flag_of(spec.name)
     notes = [f"in {meta['unit']}"] if meta["unit"] else []
     if spec.default not in (dataclasses.MISSING, None):
         notes.append(f"default: {_format_value(spec.default)}")

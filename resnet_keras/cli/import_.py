@@ -8,14 +8,12 @@ from pathlib import Path
 from resnet_keras.accounting import layers, totals
 from resnet_keras.architectures import BOTTLENECK_STRIDES, OPTIONS, Architecture, parse
 from resnet_keras.cli.backend import import_tensorflow
-from resnet_keras.description import Description
+from resnet_keras.description import Description, read_description
 from resnet_keras.errors import UsageError, UserError
+from resnet_keras.importers import CIFAR, LAYOUTS
 from resnet_keras.preprocessing import Preprocessing
 
 HELP = "Write a .keras file from weights of torchvision, CIFAR repositories or Keras."
-
-# The same as `import_weights.LAYOUTS`, which would import Keras to show the flags.
-LAYOUTS = ("torchvision", "cifar", "keras-applications")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -104,8 +102,6 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _is_ours(path: Path) -> bool:
-    from resnet_keras.models.keras_file import read_description
-
     try:
         return bool(read_description(path))
     except UserError:
@@ -116,7 +112,7 @@ def _class_names(path: str | None, layout: str, classes: int) -> tuple[str, ...]
     if path is None:
         from resnet_keras.importers.cifar_repositories import CIFAR10_NAMES
 
-        if layout == "cifar" and classes == len(CIFAR10_NAMES):
+        if layout == CIFAR and classes == len(CIFAR10_NAMES):
             return CIFAR10_NAMES
         return tuple(str(number) for number in range(classes))
     try:

@@ -4,11 +4,13 @@ import argparse
 import contextlib
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from typing import NoReturn
 
 from resnet_keras import __version__
+from resnet_keras.cli.flags import SIGNAL_STATUS
 from resnet_keras.errors import UserError, unknown
 
 
@@ -143,7 +145,7 @@ def command(name: str, argv: list[str] | None = None, prog: str | None = None) -
         return _report(parser.prog, error)
     except KeyboardInterrupt:
         print(f"{parser.prog}: interrupted", file=sys.stderr)
-        return 130
+        return SIGNAL_STATUS + signal.SIGINT
     except BrokenPipeError:
         # The reader of the output has gone away. Without this, Python would complain at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,10 +2,12 @@
 
 import argparse
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import Any
 
+from resnet_keras.cli.flags import SIGNAL_STATUS
 from resnet_keras.errors import UsageError
 from resnet_keras.serving.address import Address, is_url, parse_url
 from resnet_keras.serving.client import (
@@ -18,8 +20,8 @@ from resnet_keras.serving.client import (
 from resnet_keras.serving.predictions import TOP_K
 
 HELP = "Classify images with a SavedModel, locally or on TensorFlow Serving."
-# What a shell reports after Ctrl-C: 128 + 2.
-INTERRUPTED = 130
+# What a shell reports after Ctrl-C.
+INTERRUPTED = SIGNAL_STATUS + signal.SIGINT
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

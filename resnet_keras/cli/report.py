@@ -33,15 +33,15 @@ def run(args: argparse.Namespace) -> int:
     from resnet_keras.runs.run import find_runs
 
     results = Path(args.results_dir)
-    runs, problems = find_runs(args.runs_dir or results / "runs")
+    runs, errors = find_runs(args.runs_dir or results / "runs")
     figures = draw_figures(runs, results, overlay_paper=args.overlay_paper)
     responses, unread = draw_layer_responses(results)
     figures += responses
-    problems += unread
-    for problem in problems:
-        print(problem, file=sys.stderr)
+    errors += unread
+    for error in errors:
+        print(error, file=sys.stderr)
     tables = write_tables(runs, results)
-    path = write_report(results / "report.html", runs, figures, tables, problems)
+    path = write_report(results / "report.html", runs, figures, tables, errors)
     for shown in (*figures, *tables):
         for file in filter(None, (shown.path, shown.image)):
             print(file)

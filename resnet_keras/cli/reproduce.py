@@ -196,9 +196,9 @@ def _publish(experiment: Experiment, planned: list[PlannedRun], args: argparse.N
         copied.append(copy_run(run.path, results))
     if not copied:
         return
-    runs, problems = find_runs(results / "runs")
-    for problem in problems:
-        print_status(problem)
+    runs, errors = find_runs(results / "runs")
+    for error in errors:
+        print_status(error)
     shown = draw_figures(runs, results, experiment.figures, args.overlay_paper)
     shown += write_tables(runs, results, experiment.tables)
     for item in shown:

@@ -52,9 +52,9 @@ def run(args: argparse.Namespace) -> int:
         target = Path(args.out) / RESPONSES_FOLDER / f"{name}.csv"
         write_text(target, text)
         print(f"{name}: mean over the layers {mean:.2f}, written to {target}")
-    figure, problems = draw_responses(args.out)
-    for problem in problems:
-        print(problem, file=sys.stderr)
+    figure, errors = draw_responses(args.out)
+    for error in errors:
+        print(error, file=sys.stderr)
     print(f"figure of all networks in {Path(args.out) / RESPONSES_FOLDER}: {figure}")
     return 0
 

@@ -19,8 +19,9 @@ import numpy as np
 from resnet_keras.data import folder
 from resnet_keras.data.dataset import Dataset, Files
 from resnet_keras.errors import UserError
+from resnet_keras.recipe import IMAGENET
 
-NAME = "imagenet2012"
+NAME = IMAGENET
 CLASSES = 1000
 _URL = "https://image-net.org/download.php"
 _HOW_TO_GET = (

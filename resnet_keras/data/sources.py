@@ -3,7 +3,6 @@ classification sets of TensorFlow Datasets.
 """
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,21 +12,20 @@ from resnet_keras.data.cifar_formats import FORMATS, SHA256, CifarFormat
 from resnet_keras.data.dataset import Dataset, Images
 from resnet_keras.data.holdout import stratified_sample
 from resnet_keras.errors import UsageError, UserError, unknown
-from resnet_keras.recipe import Recipe
+from resnet_keras.recipe import (
+    ARRAY_DATASETS,
+    ARRAY_IMAGE_SIZE,
+    FILE_DATASETS,
+    FOLDER,
+    Recipe,
+)
 
 DATA_DIR_VARIABLE = "RESNET_KERAS_DATA"
-FOLDER = "folder"
-# Sets of 32x32 images in memory. A new one needs only an entry here.
-_ARRAY_LOADERS: dict[str, Callable[[str | None], Dataset]] = {
-    "cifar10": lambda data_dir: load_cifar("cifar10", data_dir),
-    "cifar100": lambda data_dir: load_cifar("cifar100", data_dir),
-    "digits": lambda data_dir: load_digits(),
-}
 # Any other name is looked up in TensorFlow Datasets.
-DATASET_NAMES = (*_ARRAY_LOADERS, FOLDER, imagenet.NAME)
+DATASET_NAMES = (*ARRAY_DATASETS, *FILE_DATASETS)
 
-_SIZE = 32
 _CIFAR_URL = "https://www.cs.toronto.edu/~kriz/cifar.html"
+_DIGITS = "digits"
 _DIGITS_TEST_SIZE = 360
 
 
@@ -97,15 +95,15 @@ def load_dataset(
             f"--validation-fraction is for --dataset {FOLDER}; {name} has its own test images. "
             "To hold out training images, use --validation-size"
         )
-    if name in (FOLDER, imagenet.NAME):
+    if name in FILE_DATASETS:
         return _load_files(name, data_dir, validation_fraction, skip_corrupt)
-    if name in _ARRAY_LOADERS:
-        if image_size not in (None, _SIZE):
+    if name in ARRAY_DATASETS:
+        if image_size not in (None, ARRAY_IMAGE_SIZE):
             raise UsageError(
-                f"the images of {name} have {_SIZE}x{_SIZE} pixels; omit --image-size. Received: "
-                f"{image_size}"
+                f"the images of {name} have {ARRAY_IMAGE_SIZE}x{ARRAY_IMAGE_SIZE} pixels; omit "
+                f"--image-size. Received: {image_size}"
             )
-        return _ARRAY_LOADERS[name](data_dir)
+        return load_digits() if name == _DIGITS else load_cifar(name, data_dir)
     try:
         return tfds.load(name, data_dir, image_size)
     except tfds.UnknownDatasetError as error:
@@ -276,7 +274,7 @@ def load_digits() -> Dataset:
     test = stratified_sample(images.labels, _DIGITS_TEST_SIZE)
     train = np.setdiff1d(np.arange(len(images)), test, assume_unique=True)
     class_names = tuple(str(digit) for digit in range(10))
-    return Dataset("digits", class_names, images.take(train), images.take(test), flip=False)
+    return Dataset(_DIGITS, class_names, images.take(train), images.take(test), flip=False)
 
 
 def enlarge_digits(intensities: np.ndarray) -> np.ndarray:
@@ -295,6 +293,6 @@ def enlarge_digits(intensities: np.ndarray) -> np.ndarray:
     ((1, 32, 32, 3), 255)
     """
     gray = np.round(intensities * 255 / 16).astype(np.uint8)
-    factor = _SIZE // 8
+    factor = ARRAY_IMAGE_SIZE // 8
     gray = gray.repeat(factor, axis=1).repeat(factor, axis=2)
     return np.repeat(gray[..., np.newaxis], 3, axis=3)

@@ -202,11 +202,11 @@ def _meet_as_worker(
     report(f"process {index} of {count}: connected to process 0 at {host}:{port}")
     # Process 0 has its own deadline and names the missing processes: wait for its message.
     remaining = max(MESSAGE_TIMEOUT, deadline - time.monotonic() + 2 * MESSAGE_TIMEOUT)
-    answer = connection.receive_one(remaining) or {}
-    if "begin" not in answer:
-        reason = answer.get("refused", "it closed the connection")
+    reply = connection.receive_one(remaining) or {}
+    if "begin" not in reply:
+        reason = reply.get("refused", "it closed the connection")
         raise UserError(f"process 0 of {count} at {host}:{port} rejected this process: {reason}")
-    return Heartbeat(index, count, answer["begin"], [connection])
+    return Heartbeat(index, count, reply["begin"], [connection])
 
 
 def _is_closed(connection: Connection) -> bool:

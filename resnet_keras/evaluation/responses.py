@@ -85,14 +85,16 @@ def response_layers(model: keras.Model) -> list[tuple[str, Any]]:
     >>> [name for name, _ in response_layers(build("resnet8", "A"))][:2]
     ['conv1', 'stage1_block1_conv1']
     """
+    norms = {
+        id(layer.input): layer for layer in model.layers if isinstance(layer, BatchNormalization)
+    }
     layers = []
     for layer in model.layers:
         if not isinstance(layer, keras.layers.Conv2D) or tuple(layer.kernel_size) != (3, 3):
             continue
-        next_layers = [node.operation for node in layer._outbound_nodes]
-        norms = [norm for norm in next_layers if isinstance(norm, BatchNormalization)]
-        if norms:
-            layers.append((layer.name, norms[0].output))
+        norm = norms.get(id(layer.output))
+        if norm is not None:
+            layers.append((layer.name, norm.output))
     if not layers:
         raise UserError(f"{model.name} has no batch-normalized 3x3 convolutions")
     return layers

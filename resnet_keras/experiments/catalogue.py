@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from resnet_keras import recipes
+from resnet_keras.architectures import CIFAR_DEPTHS
 from resnet_keras.errors import unknown
 from resnet_keras.recipe import Recipe
 
@@ -221,10 +222,9 @@ _ABLATION: dict[str, dict[str, Any]] = {
     "ema-0.99": {"ema": 0.99},
 }
 
-_DEPTHS = (20, 32, 44, 56)
-_RESNETS = tuple(Network(f"resnet{depth}") for depth in _DEPTHS)
+_RESNETS = tuple(Network(f"resnet{depth}") for depth in CIFAR_DEPTHS)
 _PLAIN_AND_RESNETS = tuple(
-    Network(f"{family}{depth}") for depth in _DEPTHS for family in ("plain", "resnet")
+    Network(f"{family}{depth}") for depth in CIFAR_DEPTHS for family in ("plain", "resnet")
 )
 _DEEP_IMAGENET = tuple(Network(f"resnet{depth}") for depth in (50, 101, 152))
 _TABLE_2 = tuple(Network(arch) for arch in ("plain18", "plain34", "resnet18", "resnet34"))

@@ -10,7 +10,7 @@ from typing import Any
 from resnet_keras import accounting
 from resnet_keras.errors import UserError
 from resnet_keras.experiments.catalogue import Experiment, run_name
-from resnet_keras.recipe import Recipe
+from resnet_keras.recipe import ARRAY_DATASETS, ARRAY_IMAGE_SIZE, Recipe
 from resnet_keras.runs.config import read_recipe
 from resnet_keras.runs.folder import CONFIG, RESULT
 from resnet_keras.runs.run import Run, read_run
@@ -235,8 +235,10 @@ def multiply_adds(recipe: Recipe) -> int:
     >>> multiply_adds(Recipe("resnet20"))
     40551040
     """
-    is_small = recipe.dataset in ("cifar10", "cifar100", "digits")
-    image_size = recipe.image_size or (32 if is_small else recipe.architecture.image_size)
+    size = recipe.architecture.image_size
+    if recipe.dataset in ARRAY_DATASETS:
+        size = ARRAY_IMAGE_SIZE
+    image_size = recipe.image_size or size
     layers = accounting.layers(recipe.architecture, image_size=image_size)
     return accounting.totals(layers).multiply_adds
 

@@ -73,12 +73,15 @@ def _stays_float32(layer: keras.layers.Layer) -> bool:
 def _foldable_norms(model: keras.Model) -> dict[str, keras.layers.Layer]:
     """Returns, by name of a convolution, the batch normalization that alone uses its output."""
     uses = Counter(id(tensor) for layer in model.layers for tensor in _inputs(layer))
+    convolutions = {
+        id(layer.output): layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)
+    }
     norms = {}
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
-            previous = layer.input._keras_history.operation
-            if isinstance(previous, keras.layers.Conv2D) and uses[id(layer.input)] == 1:
-                norms[previous.name] = layer
+            convolution = convolutions.get(id(layer.input))
+            if convolution is not None and uses[id(layer.input)] == 1:
+                norms[convolution.name] = layer
     return norms
 
 

@@ -10,11 +10,10 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from resnet_keras.artefact import Format, resolve_artefact, version_number
 from resnet_keras.description import CARD_FILE, EXTRA_FOLDER, PREPROCESSING_FILE, Description
-from resnet_keras.errors import UserError, first_line
+from resnet_keras.errors import UserError, first_line, last_line
 from resnet_keras.evaluation.predictors import accepted_size
 from resnet_keras.export.fold import deployment_model
 from resnet_keras.export.model_card import export_card
@@ -188,21 +187,47 @@ def next_version(folder: Path | str) -> int:
     return max((number for number in numbers if number is not None), default=0) + 1
 
 
-def _freeze(
-    model: keras.Model, size: tuple[int | None, int | None]
-) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Returns the network as a function whose weights are constants of the graph.
+def freeze_variables(function: Any) -> Any:
+    """Returns a copy of a function in which the values of variables are constants of the graph.
 
     A kernel can keep a copy of a constant filter in the layout that it computes in. A variable may
     change, so the kernel would have to convert it at every call.
+
+    TensorFlow has no public function for this. This is the only place in the program that imports
+    `tensorflow.python`; `tests/export/test_saved_model.py` checks it after an upgrade.
+
+    Args:
+        function: a `tf.types.experimental.ConcreteFunction`.
+
+    Returns:
+        A concrete function with the same arguments, which returns a list of outputs.
+
+    Example:
+
+    >>> weight = tf.Variable(2.0)
+    >>> spec = tf.TensorSpec((), tf.float32)
+    >>> scale = tf.function(lambda x: weight * x).get_concrete_function(spec)
+    >>> frozen = freeze_variables(scale)
+    >>> _ = weight.assign(3.0)
+    >>> float(scale(tf.constant(5.0))), float(frozen(tf.constant(5.0))[0])
+    (15.0, 10.0)
     """
+    from tensorflow.python.framework import convert_to_constants
+
+    return convert_to_constants.convert_variables_to_constants_v2(function)
+
+
+def _freeze(
+    model: keras.Model, size: tuple[int | None, int | None]
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Returns the network as a function whose weights are constants of the graph."""
     spec = tf.TensorSpec((None, *size, 3), tf.float32, name="images")
 
     @tf.function(input_signature=[spec], autograph=False)
     def call(images: tf.Tensor) -> tf.Tensor:
         return model(images, training=False)
 
-    frozen = convert_variables_to_constants_v2(call.get_concrete_function())
+    frozen = freeze_variables(call.get_concrete_function())
     return lambda images: frozen(images)[0]
 
 
@@ -221,8 +246,9 @@ def _export_in_another_process(file: Path, export_dir: Path | str) -> Path:
     process = subprocess.run(
         list(map(str, command)), env=environment, capture_output=True, text=True, check=False
     )
-    last_line = process.stdout.split("\n")[-2:-1]
-    if process.returncode or not last_line:
-        reason = process.stderr.strip().splitlines()[-1:] or [f"status {process.returncode}"]
-        raise UserError(f"the export of {file} failed: {reason[0]}")
-    return Path(last_line[0])
+    # The command prints the path last.
+    path = process.stdout.split("\n")[-2:-1]
+    if process.returncode or not path:
+        reason = last_line(process.stderr) or f"status {process.returncode}"
+        raise UserError(f"the export of {file} failed: {reason}")
+    return Path(path[0])

@@ -12,11 +12,11 @@ import numpy as np
 
 from resnet_keras.architectures import Architecture
 from resnet_keras.errors import UsageError
-from resnet_keras.importers import torchvision
+from resnet_keras.importers import CIFAR, torchvision
 from resnet_keras.importers.layers import batch_norm_name, check_projection, weighted_layers
 from resnet_keras.preprocessing import Preprocessing
 
-NAME = "cifar"
+NAME = CIFAR
 # The kernel of the classifier, and its axis of classes.
 CLASSIFIER_KERNEL, CLASSES_AXIS = "linear.weight", 0
 # In the order of the labels in CIFAR-10's official files.

@@ -10,7 +10,14 @@ import numpy as np
 from resnet_keras import architectures
 from resnet_keras.architectures import Architecture
 from resnet_keras.errors import UserError, unknown
-from resnet_keras.importers import cifar_repositories, keras_applications, torchvision
+from resnet_keras.importers import (
+    CIFAR,
+    LAYOUTS,
+    TORCHVISION,
+    cifar_repositories,
+    keras_applications,
+    torchvision,
+)
 from resnet_keras.importers.layers import count_classes
 from resnet_keras.models.build import build
 from resnet_keras.preprocessing import Preprocessing
@@ -36,12 +43,8 @@ class _Layout(Protocol):
     def preprocessing(self, class_names: tuple[str, ...]) -> Preprocessing: ...
 
 
-_LAYOUTS: dict[str, _Layout] = {
-    torchvision.NAME: torchvision,
-    cifar_repositories.NAME: cifar_repositories,
-    keras_applications.NAME: keras_applications,
-}
-LAYOUTS = tuple(_LAYOUTS)
+_MODULES: tuple[_Layout, ...] = (torchvision, cifar_repositories, keras_applications)
+_LAYOUTS = {module.NAME: module for module in _MODULES}
 
 # PyTorch's data-parallel training adds this prefix to every name.
 _PREFIX = "module."
@@ -169,10 +172,10 @@ def infer_architecture(
     """
     network = architectures.parse(arch)
     if option is None and network.residual:
-        has_projections = layout != "cifar" or any(".shortcut." in name for name in names)
+        has_projections = layout != CIFAR or any(".shortcut." in name for name in names)
         option = "B" if has_projections else "A"
     if bottleneck_stride is None:
-        is_v1_5 = layout == "torchvision" and network.block == "bottleneck"
+        is_v1_5 = layout == TORCHVISION and network.block == "bottleneck"
         bottleneck_stride = "3x3" if is_v1_5 else "1x1"
     return architectures.parse(arch, option, bottleneck_stride=bottleneck_stride)
 
@@ -225,11 +228,11 @@ def _check_shapes(
         if name in weights and weights[name].shape != shape
     ]
     kinds = (("missing", missing), ("unexpected", unexpected), ("of a wrong shape", misshaped))
-    problems = [f"{len(names)} {kind}: {_listed(names)}" for kind, names in kinds if names]
-    if problems:
+    errors = [f"{len(names)} {kind}: {_listed(names)}" for kind, names in kinds if names]
+    if errors:
         raise UserError(
             f"{source}: not the weights of {arch.label} in the {layout} layout, which has "
-            f"{len(expected)} arrays: {'; '.join(problems)}"
+            f"{len(expected)} arrays: {'; '.join(errors)}"
         )
 
 

@@ -21,6 +21,7 @@ import numpy as np
 from resnet_keras.accounting import Layer
 from resnet_keras.architectures import Architecture
 from resnet_keras.errors import UsageError, UserError, first_line
+from resnet_keras.importers import KERAS_APPLICATIONS
 from resnet_keras.importers.layers import (
     CONVOLUTIONS,
     batch_norm_name,
@@ -30,7 +31,7 @@ from resnet_keras.importers.layers import (
 from resnet_keras.models.layers import BN_EPSILON
 from resnet_keras.preprocessing import Preprocessing
 
-NAME = "keras-applications"
+NAME = KERAS_APPLICATIONS
 # The kernel of the classifier, and its axis of classes.
 CLASSIFIER_KERNEL, CLASSES_AXIS = "predictions/kernel", 1
 SUFFIXES = (".h5", ".hdf5", ".keras")

@@ -13,6 +13,7 @@ import numpy as np
 from resnet_keras.accounting import Layer
 from resnet_keras.architectures import Architecture
 from resnet_keras.errors import UsageError
+from resnet_keras.importers import TORCHVISION
 from resnet_keras.importers.layers import (
     CONVOLUTIONS,
     batch_norm_name,
@@ -21,7 +22,7 @@ from resnet_keras.importers.layers import (
 )
 from resnet_keras.preprocessing import Preprocessing
 
-NAME = "torchvision"
+NAME = TORCHVISION
 # The kernel of the classifier, and its axis of classes.
 CLASSIFIER_KERNEL, CLASSES_AXIS = "fc.weight", 0
 # Of ImageNet's training images, with values in [0, 1].

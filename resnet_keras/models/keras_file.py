@@ -8,21 +8,15 @@ import json
 import shutil
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import keras
 
-from resnet_keras.artefact import MODEL_FILE
-from resnet_keras.description import Description
+from resnet_keras.description import KERAS_FILE_MEMBER, Description, read_description
 from resnet_keras.errors import UserError, first_line
 from resnet_keras.files import atomic_write
 from resnet_keras.models import shortcuts
 from resnet_keras.models.batch_norm import save_as_stock, use_fused_kernel
 from resnet_keras.models.build import allow_deep_networks
-
-# The member of the zip archive that holds the description.
-MEMBER = "resnet_keras.json"
-_ARCHITECTURE_FIELDS = ("arch", "option", "projection", "bottleneck_stride")
 
 # Files of networks with option A contain this function. Loading finds it if it is registered,
 # which importing its module does.
@@ -58,7 +52,7 @@ def save_keras_file(model: keras.Model, path: Path | str, description: Descripti
             with save_as_stock(model):
                 model.save(keras_path)
             with zipfile.ZipFile(keras_path, "a") as archive:
-                archive.writestr(MEMBER, json.dumps(description.to_json()))
+                archive.writestr(KERAS_FILE_MEMBER, json.dumps(description.to_json()))
             shutil.move(keras_path, temporary)
         finally:
             keras_path.unlink(missing_ok=True)
@@ -107,69 +101,6 @@ def load_keras_file(path: Path | str) -> tuple[keras.Model, Description]:
     use_fused_kernel(model)
     _check_shapes(model, description, path)
     return model, description
-
-
-def read_description(path: Path | str) -> Description:
-    """Returns the description in a `.keras` file without loading the network.
-
-    Args:
-        path: the file.
-
-    Raises:
-        UserError: if the file is missing or damaged, or has no description.
-
-    Example:
-
-    >>> read_description("absent.keras")
-    Traceback (most recent call last):
-    resnet_keras.errors.UserError: there is no file absent.keras
-    """
-    path = Path(path)
-    try:
-        if not path.is_file():
-            if path.is_dir():
-                inside = path / MODEL_FILE
-                hint = f"; did you mean {inside}?" if inside.is_file() else ""
-                raise UserError(f"{path} is a folder; a .keras file is needed{hint}")
-            raise UserError(f"there is no file {path}")
-        with zipfile.ZipFile(path) as archive:
-            values = json.loads(archive.read(MEMBER))
-    except KeyError:
-        raise UserError(
-            f"{path} has no description of the preprocessing: this program did not write it"
-        ) from None
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path} is not a valid .keras file: {error}") from error
-    return Description.from_json(values, path)
-
-
-def architecture_fields(description: Description, path: Path | str) -> dict[str, Any]:
-    """Returns the fields of a recipe that determine the architecture of a trained network.
-
-    Args:
-        description: the description of the network.
-        path: its file, for error messages.
-
-    Returns:
-        `arch`, and `option`, `projection` and `bottleneck_stride` if the description has them.
-
-    Raises:
-        UserError: if the description does not name the architecture.
-
-    Example:
-
-    >>> from resnet_keras.preprocessing import Preprocessing
-    >>> rule = Preprocessing((8, 8), "stretch", 1 / 255, (0, 0, 0), (1, 1, 1), ("cat",))
-    >>> card = {"arch": "resnet20", "option": "A", "steps": 64000}
-    >>> architecture_fields(Description(rule, card), "model.keras")
-    {'arch': 'resnet20', 'option': 'A'}
-    """
-    card = description.card
-    if not isinstance(card.get("arch"), str):
-        raise UserError(f"{path} does not name the architecture of its network")
-    recipe = card.get("recipe")
-    known = {**(recipe if isinstance(recipe, dict) else {}), **card}
-    return {name: known[name] for name in _ARCHITECTURE_FIELDS if name in known}
 
 
 def _check_shapes(model: keras.Model, description: Description, path: Path | str) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from resnet_keras.architectures import CIFAR_DEPTHS
 from resnet_keras.recipe import Recipe
 from resnet_keras.reporting import error_figures, fast_recipe, responses_figure
 from resnet_keras.reporting.figures import (
@@ -34,9 +35,8 @@ if TYPE_CHECKING:
 
 TABLES_FOLDER = "tables"
 
-_DEPTHS = (20, 32, 44, 56)
-_PLAIN = tuple(f"plain{depth}" for depth in _DEPTHS)
-_RESIDUAL = tuple(f"resnet{depth}-A" for depth in _DEPTHS)
+_PLAIN = tuple(f"plain{depth}" for depth in CIFAR_DEPTHS)
+_RESIDUAL = tuple(f"resnet{depth}-A" for depth in CIFAR_DEPTHS)
 _TWENTY_LAYERS = ("plain20", "resnet20-A", "resnet20-B", "resnet20-B-average")
 _OPTIONS = ("resnet20-A", "resnet20-B", "resnet20-C")
 _TABLE_6 = (*_RESIDUAL, "resnet110-A", "resnet1202-A")
@@ -261,9 +261,9 @@ def draw_layer_responses(results_dir: Path) -> tuple[list[GalleryItem], list[str
     >>> draw_layer_responses(Path("results"))
     ([], [])
     """
-    path, problems = responses_figure.draw_responses(results_dir)
+    path, errors = responses_figure.draw_responses(results_dir)
     caption = "Standard deviations of layer responses (after Fig. 7)"
-    return ([GalleryItem(path, caption, ())] if path else []), problems
+    return ([GalleryItem(path, caption, ())] if path else []), errors
 
 
 def _suffix(groups: Sequence[Group]) -> str:

@@ -35,7 +35,7 @@ class Group:
     """The runs of one recipe, one run per seed.
 
     Attributes:
-        recipe: the recipe of the runs, with seed 0.
+        recipe: the recipe of the runs, with seed 0 and with `eval_every` 1.
         runs: the runs, sorted by seed.
         distinctions: the values in which the recipe differs from other recipes for the same
             network, in words: `("6,400 steps", "float32")`.
@@ -124,7 +124,7 @@ class Group:
 
 
 def group_runs(runs: Iterable[Run]) -> list[Group]:
-    """Groups runs that differ only in their seed.
+    """Groups runs that differ only in their seed and in how often they were evaluated.
 
     If there are several runs of one recipe and seed, such as a run and its copy, only the one with
     the most steps counts, because they are not independent.
@@ -148,7 +148,9 @@ def group_runs(runs: Iterable[Run]) -> list[Group]:
     """
     by_recipe: dict[Recipe, dict[int, Run]] = {}
     for run in runs:
-        by_seed = by_recipe.setdefault(dataclasses.replace(run.recipe, seed=0), {})
+        # How often a run is evaluated changes nothing in what it computes.
+        recipe = dataclasses.replace(run.recipe, seed=0, eval_every=1)
+        by_seed = by_recipe.setdefault(recipe, {})
         other = by_seed.get(run.recipe.seed)
         if other is None or (run.complete, run.step) > (other.complete, other.step):
             by_seed[run.recipe.seed] = run

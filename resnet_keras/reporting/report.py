@@ -49,7 +49,7 @@ def write_report(
     runs: Sequence[Run],
     figures: Sequence[GalleryItem],
     tables: Sequence[GalleryItem],
-    problems: Sequence[str] = (),
+    errors: Sequence[str] = (),
 ) -> Path:
     """Writes the page to a file.
 
@@ -58,7 +58,7 @@ def write_report(
         runs: all runs.
         figures: the figures that `gallery.draw_figures` drew from them.
         tables: the tables that `gallery.write_tables` wrote from them.
-        problems: one line for each run that could not be read.
+        errors: one line for each run that could not be read.
 
     Returns:
         The path.
@@ -72,7 +72,7 @@ def write_report(
     >>> path.read_text(encoding="utf-8").splitlines()[0]
     '<!DOCTYPE html>'
     """
-    write_text(Path(path), report_html(runs, figures, tables, problems))
+    write_text(Path(path), report_html(runs, figures, tables, errors))
     return Path(path)
 
 
@@ -80,7 +80,7 @@ def report_html(
     runs: Sequence[Run],
     figures: Sequence[GalleryItem],
     tables: Sequence[GalleryItem],
-    problems: Sequence[str] = (),
+    errors: Sequence[str] = (),
 ) -> str:
     """Returns the page as text.
 
@@ -88,7 +88,7 @@ def report_html(
         runs: see `write_report`.
         figures: see `write_report`.
         tables: see `write_report`.
-        problems: see `write_report`.
+        errors: see `write_report`.
 
     Raises:
         UserError: if a figure cannot be read.
@@ -101,7 +101,7 @@ def report_html(
     """
     parts = [
         f"<h1>{_TITLE}</h1>",
-        _summary(runs, problems),
+        _summary(runs, errors),
         "<h2>Figures</h2>" if figures else "",
         *(_figure(item) for item in figures),
         "<h2>Tables</h2>",
@@ -119,7 +119,7 @@ def report_html(
     )
 
 
-def _summary(runs: Sequence[Run], problems: Sequence[str]) -> str:
+def _summary(runs: Sequence[Run], errors: Sequence[str]) -> str:
     complete = sum(run.complete for run in runs)
     devices = sorted({run.device for run in runs})
     shortened = sum(run.recipe.steps < paper_steps(run.recipe) for run in runs)
@@ -136,8 +136,8 @@ def _summary(runs: Sequence[Run], problems: Sequence[str]) -> str:
             "cannot be compared directly with those of the paper."
         )
     text = "".join(f"<p>{line}</p>\n" for line in lines)
-    if problems:
-        items = "".join(f"<li>{html.escape(problem)}</li>" for problem in problems)
+    if errors:
+        items = "".join(f"<li>{html.escape(error)}</li>" for error in errors)
         text += f"<p>Not included:</p><ul>{items}</ul>"
     return text
 

@@ -51,21 +51,21 @@ def draw_responses(results_dir: str | os.PathLike[str]) -> tuple[Path | None, li
     >>> Path("results/responses").mkdir(parents=True)
     >>> _ = Path("results/responses/plain20.csv").write_text(
     ...     "network,index,layer,std,images,split\\nplain20,1,conv1,1.8,2000,train\\n")
-    >>> path, problems = draw_responses("results")
-    >>> path.as_posix(), problems
+    >>> path, errors = draw_responses("results")
+    >>> path.as_posix(), errors
     ('results/fig7.png', [])
     """
-    tables, problems = [], []
+    tables, errors = [], []
     for path in sorted((Path(results_dir) / RESPONSES_FOLDER).glob("*.csv")):
         try:
             tables.append(read_responses(path))
         except UserError as error:
-            problems.append(f"left out: {error}")
+            errors.append(f"left out: {error}")
     if not tables:
-        return None, problems
+        return None, errors
     figure_path = Path(results_dir) / _FIGURE_FILE
     save_figure(responses_figure(sorted(tables, key=_sort_key)), figure_path)
-    return figure_path, problems
+    return figure_path, errors
 
 
 def read_responses(path: str | os.PathLike[str]) -> pd.DataFrame:

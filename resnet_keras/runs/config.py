@@ -6,7 +6,8 @@ the reports read it.
 
 import dataclasses
 import datetime
-from pathlib import Path
+import shlex
+from pathlib import Path, PurePath
 from typing import Any
 
 from resnet_keras.errors import UsageError, UserError
@@ -138,7 +139,7 @@ def read_config(path: Path | str) -> tuple[Recipe, dict[str, Any]]:
         raise UsageError(f"{path}: {error}") from error
 
 
-def stored_recipe(values: dict[str, Any]) -> Recipe:
+def stored_recipe(values: Any) -> Recipe:
     """Returns the recipe that a run stored in its `config.json` or its model card.
 
     Values that the run's version did not write are filled in.
@@ -159,6 +160,35 @@ def stored_recipe(values: dict[str, Any]) -> Recipe:
         # Before there was a choice, every run padded and cropped.
         recipe = dataclasses.replace(recipe, augmentation="pad")
     return recipe
+
+
+def without_absolute_paths(config: dict[str, Any]) -> dict[str, Any]:
+    """Returns the values of `config.json` without absolute paths, which name a machine.
+
+    Of each absolute path in the options and in the command line, only the last component stays.
+
+    Args:
+        config: the values of a `config.json`.
+
+    Example:
+
+    >>> config = {"places": {"runs_dir": "/home/me/runs"}, "command": "train.py --runs-dir /a/runs"}
+    >>> without_absolute_paths(config)
+    {'places': {'runs_dir': 'runs'}, 'command': 'train.py --runs-dir runs'}
+    """
+
+    def shortened(value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        flag, equals, path = value.partition("=") if value.startswith("--") else ("", "", value)
+        return f"{flag}{equals}{PurePath(path).name}" if PurePath(path).is_absolute() else value
+
+    changed = dict(config)
+    if isinstance(config.get("places"), dict):
+        changed["places"] = {key: shortened(value) for key, value in config["places"].items()}
+    if isinstance(config.get("command"), str):
+        changed["command"] = shlex.join(map(shortened, shlex.split(config["command"])))
+    return changed
 
 
 def read_recipe(path: Path | str) -> Recipe:

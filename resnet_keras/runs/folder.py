@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resnet_keras.artefact import MODEL_FILE
+from resnet_keras.artefact import MODEL_FILE, RUN_CONFIG_FILE
 from resnet_keras.errors import UserError
 from resnet_keras.files import make_folder, path_component, read_json, remove_unfinished, write_json
 
-CONFIG, METRICS, RESULT = "config.json", "metrics.csv", "result.json"
+CONFIG, METRICS, RESULT = RUN_CONFIG_FILE, "metrics.csv", "result.json"
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resnet_keras import recipes
 from resnet_keras.errors import UsageError, UserError
-from resnet_keras.files import write_text
+from resnet_keras.files import make_folder, write_text
 from resnet_keras.recipe import Recipe, values_without_effect
-from resnet_keras.runs.config import read_config
+from resnet_keras.runs.config import read_config, without_absolute_paths, write_config
 from resnet_keras.runs.folder import CONFIG, METRICS
 from resnet_keras.runs.metrics import read_table
 
@@ -163,8 +164,8 @@ def find_runs(runs_dir: str | os.PathLike[str]) -> tuple[list[Run], list[str]]:
     ...     folder.mkdir(parents=True)
     ...     write_config(folder / "config.json", {"recipe": {"arch": "resnet20"}})
     >>> append_row(Path("all/first/metrics.csv"), Row(500, 0.1, 1.2, 45., None, 41., 12., 512.))
-    >>> runs, problems = find_runs("all")
-    >>> [run.name for run in runs], len(problems)
+    >>> runs, errors = find_runs("all")
+    >>> [run.name for run in runs], len(errors)
     (['first'], 1)
     """
     runs_dir = Path(runs_dir)
@@ -173,21 +174,21 @@ def find_runs(runs_dir: str | os.PathLike[str]) -> tuple[list[Run], list[str]]:
             f"there is no folder {runs_dir}. Name a folder that holds runs, or train some: "
             "python -m resnet_keras reproduce plain-vs-residual"
         )
-    runs, problems = [], []
+    runs, errors = [], []
     for folder in sorted(runs_dir.iterdir()):
         if not (folder / CONFIG).is_file():
             continue
         try:
             runs.append(read_run(folder))
         except UserError as error:
-            problems.append(f"left out: {error}")
+            errors.append(f"left out: {error}")
     if not runs:
-        details = f" ({'; '.join(problems)})" if problems else ""
+        details = f" ({'; '.join(errors)})" if errors else ""
         raise UserError(
             f"{runs_dir} holds no run that has been evaluated{details}. Train some: "
             "python -m resnet_keras reproduce plain-vs-residual"
         )
-    return runs, problems
+    return runs, errors
 
 
 def train_command(recipe: Recipe, name: str, data_dir: str | None = None) -> str:
@@ -213,7 +214,10 @@ def train_command(recipe: Recipe, name: str, data_dir: str | None = None) -> str
     words = ["python", "-m", "resnet_keras", "train"]
     default = Recipe(arch=recipe.arch)
     # `train` refuses flags without effect, but recipes from files may contain such values.
-    without_effect = values_without_effect(recipe)
+    without_effect = set(values_without_effect(recipe))
+    if recipe.steps <= recipe.warmup_steps == recipes.make("paper", recipe.arch).warmup_steps:
+        # A short run with the warm-up of the recipe `paper`. `train` refuses such a flag too.
+        without_effect.add("warmup_steps")
     for spec in dataclasses.fields(Recipe):
         value = getattr(recipe, spec.name)
         required = spec.name in ("arch", "warmup_steps") or value != getattr(default, spec.name)
@@ -231,6 +235,8 @@ def train_command(recipe: Recipe, name: str, data_dir: str | None = None) -> str
 
 def copy_run(run_path: Path, results_dir: Path) -> Path:
     """Copies the `config.json` and the `metrics.csv` of a run to `results/runs/<name>/`.
+
+    Absolute paths are shortened, so that the copy can be published.
 
     Args:
         run_path: the run folder.
@@ -251,12 +257,13 @@ def copy_run(run_path: Path, results_dir: Path) -> Path:
     >>> copy_run(folder, Path("results")).as_posix()
     'results/runs/my-run'
     """
-    target = Path(results_dir) / "runs" / Path(run_path).name
-    read_config(Path(run_path) / CONFIG)  # Do not publish a damaged file.
-    for name in (CONFIG, METRICS):
-        try:
-            text = (Path(run_path) / name).read_text(encoding="utf-8")
-        except OSError as error:
-            raise UserError(f"cannot copy {run_path}/{name}: {error.strerror or error}") from error
-        write_text(target / name, text)
+    source, target = Path(run_path), Path(results_dir) / "runs" / Path(run_path).name
+    _, config = read_config(source / CONFIG)
+    try:
+        measurements = (source / METRICS).read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"cannot read {source / METRICS}: {error.strerror or error}") from error
+    make_folder(target)
+    write_config(target / CONFIG, without_absolute_paths(config))
+    write_text(target / METRICS, measurements)
     return target

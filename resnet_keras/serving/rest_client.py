@@ -112,13 +112,13 @@ class RestConnection(Connection):
 
     def _raise(self, status: int, message: str | None) -> NoReturn:
         address = self.address
-        answer = f"{address.server} answered {status}" + (f": {message}" if message else "")
+        description = f"{address.server} answered {status}" + (f": {message}" if message else "")
         if status in (429, 502, 503):
-            raise Unavailable(answer)
+            raise Unavailable(description)
         if status in (408, 504):
-            raise TooSlow(answer)
+            raise TooSlow(description)
         if message is None:
-            raise WrongServer(f"{answer}, which is not an answer of TensorFlow Serving")
+            raise WrongServer(f"{description}, which is not an answer of TensorFlow Serving")
         if status == 404:
             raise WrongModel(f"{address.server} serves no model {address.model} ({message})")
         if is_wrong_model(message):
@@ -127,7 +127,7 @@ class RestConnection(Connection):
                 f"({message})"
             )
         if status in (401, 403):
-            raise WrongServer(answer)
+            raise WrongServer(description)
         raise Refused(plain_message(message))
 
 

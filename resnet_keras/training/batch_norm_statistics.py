@@ -104,6 +104,7 @@ def recalibrate_on_training_images(
     Example:
 
     >>> from resnet_keras.models.build import build
+    >>> from resnet_keras.recipe import Recipe
     >>> model = build("plain8", input_shape=(32, 32, 3))
     >>> recipe = Recipe("plain8", dataset="digits", validation_size=1420)
     >>> names = tuple("0123456789")

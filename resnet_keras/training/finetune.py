@@ -8,11 +8,11 @@ import keras
 
 from resnet_keras.architectures import CLASSIFIER
 from resnet_keras.data.dataset import Files, Images
-from resnet_keras.description import Description
+from resnet_keras.description import Description, architecture_fields, read_description
 from resnet_keras.distributed.process_group import SINGLE_PROCESS, ProcessGroup
 from resnet_keras.errors import UserError
 from resnet_keras.files import read_json
-from resnet_keras.models.keras_file import architecture_fields, load_keras_file, read_description
+from resnet_keras.models.keras_file import load_keras_file
 from resnet_keras.preprocessing import Preprocessing
 from resnet_keras.recipe import Recipe
 from resnet_keras.runs.folder import RunFolder

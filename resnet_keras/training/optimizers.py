@@ -14,6 +14,7 @@ import keras
 from resnet_keras.architectures import CLASSIFIER
 from resnet_keras.errors import unknown
 from resnet_keras.recipe import DECAY_ON, Recipe
+from resnet_keras.training.keras_private import keras_variable, variable_index
 from resnet_keras.training.schedules import keras_schedule
 
 Tensor: TypeAlias = Any
@@ -127,7 +128,7 @@ class SGDMuon(keras.optimizers.SGD):
         weight = keras.ops.convert_to_tensor(variable)
         direction = gradient
         if self.momentum:
-            momentum_variable = self.momentums[self._get_variable_index(variable)]
+            momentum_variable = self.momentums[variable_index(self, variable)]
             velocity = self.momentum * keras.ops.convert_to_tensor(momentum_variable) + gradient
             self.assign(momentum_variable, velocity)
             direction = gradient + self.momentum * velocity if self.nesterov else velocity
@@ -153,7 +154,7 @@ class SGDMuon(keras.optimizers.SGD):
     def _path(self, variable: Any) -> list[str]:
         if not isinstance(variable, keras.Variable):
             # On TensorFlow, `update_step` receives the tf.Variable inside the Keras variable.
-            variable = self._trainable_variables[self._get_variable_index(variable)]
+            variable = keras_variable(self, variable)
         return variable.path.split("/")
 
     def get_config(self) -> dict[str, Any]:

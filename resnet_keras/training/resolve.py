@@ -99,6 +99,13 @@ def resolve_for_dataset(
             f"--flip does not suit {dataset.name}: mirroring an image changes its class. Omit "
             "--flip"
         )
+    # A recipe that has `flip=False` itself is accepted: files may contain values without effect.
+    if recipe.alternate_flip and recipe.flip is None and not dataset.flip:
+        raise UsageError(
+            f"--alternate-flip has no effect on {dataset.name}, whose images are not mirrored "
+            "because that would change their classes. Omit --alternate-flip; if it comes from "
+            "--config, add --no-alternate-flip"
+        )
     flip = dataset.flip if recipe.flip is None else recipe.flip
     in_files = isinstance(dataset.train, Files)
     if recipe.augmentation == "scale" and not in_files:

@@ -9,6 +9,7 @@ from typing import Any
 
 import keras_tuner
 
+from resnet_keras.errors import last_line
 from resnet_keras.files import atomic_write, read_json
 from resnet_keras.recipe import Recipe
 from resnet_keras.reporting.search_figure import draw_search
@@ -115,12 +116,7 @@ def _row(
         "score": trial.score if scored else None,
         "steps": record.get("steps"),
         "seconds": record.get("seconds"),
-        "error": None if status != "failed" else record.get("error") or _last_line(trial.message),
+        "error": None if status != "failed" else record.get("error") or last_line(trial.message),
     }
     values = recipe_values(chosen)
     return row | {entry.name: values.get(entry.name) for entry in space}
-
-
-def _last_line(message: str | None) -> str | None:
-    lines = (message or "").strip().splitlines()
-    return lines[-1] if lines else None

@@ -11,11 +11,15 @@ from typing import Any
 import grpc
 import keras_tuner
 
-from resnet_keras.errors import UserError
+from resnet_keras.data.holdout import stratified_sample
+from resnet_keras.data.sources import load_for_recipe
+from resnet_keras.errors import UserError, last_line
 from resnet_keras.files import read_json, write_json
 from resnet_keras.processes import Interrupted, interrupt_on_signal
 from resnet_keras.recipe import Recipe
 from resnet_keras.runs.folder import RunFolder
+from resnet_keras.training import hardware
+from resnet_keras.training.resolve import resolve_for_dataset
 from resnet_keras.tuning import trial, workers
 from resnet_keras.tuning.keras_tuner_private import (
     ResumableTuner,
@@ -23,7 +27,6 @@ from resnet_keras.tuning.keras_tuner_private import (
     recipe_values,
 )
 from resnet_keras.tuning.oracles import OBJECTIVE, make_oracle
-from resnet_keras.tuning.preflight import check_base
 from resnet_keras.tuning.results import write_results
 from resnet_keras.tuning.space import Range
 
@@ -93,8 +96,7 @@ def search(
     >>> search(config, "tuning", "pad", data_dir=None, log=print).best["pad"]  # doctest: +SKIP
     0
     """
-    if not workers.is_chief():
-        check_base(config.base, data_dir)
+    base = config.base if workers.is_chief() else _check_base(config.base, data_dir)
     folder = RunFolder(tuning_dir, name)
     # The chief of a worker holds the lock. Each trial has a lock of its own in any case.
     lock = contextlib.nullcontext() if workers.is_worker() else folder.locked()
@@ -104,7 +106,7 @@ def search(
         loop = None
         try:
             with interrupt_on_signal():
-                loop = _make_loop(config, folder.path, data_dir, log)
+                loop = _make_loop(config, base, folder.path, data_dir, log)
                 loop.save()
                 with contextlib.redirect_stdout(sys.stderr):
                     loop.search(verbose=0)
@@ -131,10 +133,40 @@ def search(
         return SearchResult(folder.path, best)
 
 
-def _make_loop(config: SearchConfig, folder: Path, data_dir: str | None, log: Log) -> "_SearchLoop":
+def _check_base(base: Recipe, data_dir: str | None) -> Recipe:
+    """Checks the base recipe of a search against the data set and the hardware.
+
+    It runs once before the search, so that no trial fails for a reason that all of them share.
+
+    Args:
+        base: the recipe that the trials vary.
+        data_dir: the folder of the data set; `None` searches the usual places.
+
+    Returns:
+        The recipe, with `flip=False` if the images of the data set are not mirrored. A trial then
+        accepts `alternate_flip`, which has no effect.
+
+    Raises:
+        UsageError: if the recipe does not suit the data set or the hardware, whatever values a
+            trial changes.
+        UserError: if the data set is missing or cannot be read.
+    """
+    # Decoding every file takes long, and each trial does it anyway.
+    dataset = load_for_recipe(dataclasses.replace(base, skip_corrupt=False), data_dir)
+    resolved = resolve_for_dataset(base, dataset)
+    stratified_sample(dataset.train.labels, base.validation_size)
+    if base.devices:
+        # Trials may vary the batch size; only those that the devices cannot share fail.
+        hardware.choose(dataclasses.replace(base, batch_size=base.devices))
+    return base if resolved.flip else dataclasses.replace(base, flip=False)
+
+
+def _make_loop(
+    config: SearchConfig, base: Recipe, folder: Path, data_dir: str | None, log: Log
+) -> "_SearchLoop":
     # keras-tuner prints what it reloads to standard output, where only the result belongs.
     with contextlib.redirect_stdout(sys.stderr):
-        return _SearchLoop(config, folder, data_dir, log)
+        return _SearchLoop(config, base, folder, data_dir, log)
 
 
 class _NotDueToTrial(keras_tuner.errors.FatalError):
@@ -154,13 +186,17 @@ class _SearchLoop(ResumableTuner):
 
     Args:
         config: what to search.
+        base: the recipe that the trials vary, as `_check_base` returns it.
         folder: the folder of the search.
         data_dir: the folder of the data set.
         log: is called with each line that describes the progress.
     """
 
-    def __init__(self, config: SearchConfig, folder: Path, data_dir: str | None, log: Log) -> None:
-        self.config, self.folder, self.data_dir, self.log = config, folder, data_dir, log
+    def __init__(
+        self, config: SearchConfig, base: Recipe, folder: Path, data_dir: str | None, log: Log
+    ) -> None:
+        self.config, self.base = config, base
+        self.folder, self.data_dir, self.log = folder, data_dir, log
         oracle = make_oracle(
             config.tuner, config.space, config.trials, config.base.seed, config.failures
         )
@@ -186,7 +222,7 @@ class _SearchLoop(ResumableTuner):
         try:
             if workers.is_worker():
                 workers.wait_until_unlocked(trial_folder, self.log)
-            score = trial.run_trial(self.config.base, values, trial_folder, self.data_dir)
+            score = trial.run_trial(self.base, values, trial_folder, self.data_dir)
         except trial.TrialFailed as failure:
             raise keras_tuner.errors.FailedTrialError(str(failure)) from failure
         except UserError as error:
@@ -197,7 +233,7 @@ class _SearchLoop(ResumableTuner):
     def on_trial_end(self, trial_: keras_tuner.engine.trial.Trial) -> None:
         """Reports a failure; the oracle records the end. Called by keras-tuner."""
         if trial_.message:
-            self.log(f"trial {trial_.trial_id} failed: {trial_.message.splitlines()[-1]}")
+            self.log(f"trial {trial_.trial_id} failed: {last_line(trial_.message)}")
         super().on_trial_end(trial_)
 
     def publish(self) -> dict[str, Any] | None:
@@ -205,9 +241,7 @@ class _SearchLoop(ResumableTuner):
         if workers.is_worker():
             return None
         trials = list(self.oracle.trials.values())
-        return write_results(
-            self.folder, trials, self.config.base, self.config.space, self.folder.name
-        )
+        return write_results(self.folder, trials, self.base, self.config.space, self.folder.name)
 
 
 def _record_config(folder: Path, config: SearchConfig) -> None:

@@ -1,6 +1,13 @@
-"""A trial of a search: a run in its own folder that ends with a score."""
+"""A trial of a search: a run in its own folder that ends with a score.
 
+Linux handles a lack of memory by killing the process. No code can then record that the trial
+failed, and the same command would start it again, to be killed again. So a file counts how often
+the process of a trial was killed; see `counted_attempt`.
+"""
+
+import contextlib
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,23 +16,29 @@ import tensorflow as tf
 
 from resnet_keras.errors import UsageError, UserError
 from resnet_keras.evaluation.measure import NonFinitePredictions
-from resnet_keras.files import make_folder, write_json
+from resnet_keras.files import make_folder, read_json, write_json
 from resnet_keras.processes import Interrupted
 from resnet_keras.recipe import Recipe
 from resnet_keras.runs.folder import RunFolder, RunOptions
-from resnet_keras.training import job
+from resnet_keras.training import checkpoint, job
 from resnet_keras.training.callbacks import NonFiniteLoss
-from resnet_keras.tuning.attempts import KilledTooOften, counted_attempt
 from resnet_keras.tuning.keras_tuner_private import recipe_values, schedule_fraction
 from resnet_keras.tuning.space import with_values
 
 RECORD = "trial.json"
+_ATTEMPTS_RECORD = "starts.json"
+# A process can be killed for many reasons, but twice at the same step is rarely a coincidence.
+_MAX_ATTEMPTS = 2
 # TensorFlow raises the same class of error when memory is exhausted and when a disk is full.
 _DISK_FULL = "No space left"
 
 
 class TrialFailed(Exception):
     """A trial failed because of its values and has no score. The search continues."""
+
+
+class KilledTooOften(UserError):
+    """The process of a trial was killed several times without making progress."""
 
 
 def trial_recipe(base: Recipe, values: dict[str, Any]) -> Recipe:
@@ -109,8 +122,48 @@ def run_trial(
     return result.validation_error
 
 
+@contextlib.contextmanager
+def counted_attempt(trial_folder: Path) -> Iterator[None]:
+    """Counts the block as an attempt at a trial if the process is killed within it.
+
+    Args:
+        trial_folder: the folder of the trial; it has to exist.
+
+    Raises:
+        KilledTooOften: if the process was killed twice since the newest checkpoint.
+        UserError: if the record cannot be read or written.
+
+    Example:
+
+    >>> folder = Path("trial")
+    >>> folder.mkdir()
+    >>> with counted_attempt(folder):
+    ...     print((folder / "starts.json").exists())
+    True
+    >>> (folder / "starts.json").exists()
+    False
+    """
+    path = trial_folder / _ATTEMPTS_RECORD
+    checkpoints = checkpoint.paths(RunFolder(trial_folder.parent, trial_folder.name).checkpoints)
+    newest = checkpoints[-1].name if checkpoints else None
+    record = read_json(path) if path.exists() else {}
+    attempts = record.get("starts", 0) if record.get("checkpoint") == newest else 0
+    if attempts >= _MAX_ATTEMPTS:
+        since = f"since the checkpoint {newest}" if newest else "before its first checkpoint"
+        raise KilledTooOften(
+            f"the process was killed {attempts} times {since}, perhaps because there is not enough "
+            "memory"
+        )
+    write_json(path, {"starts": attempts + 1, "checkpoint": newest})
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
 def _is_caused_by_values(error: Exception) -> bool:
     if isinstance(error, UserError):
-        # A usage error cannot concern the data set or the hardware: see `preflight`.
+        # A usage error cannot concern the data set or the hardware: `search` checks them first.
         return isinstance(error, UsageError | NonFiniteLoss | NonFinitePredictions | KilledTooOften)
     return not isinstance(error, OSError) and _DISK_FULL not in str(error)

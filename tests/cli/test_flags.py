@@ -4,6 +4,10 @@ import argparse
 import contextlib
 import dataclasses
 import io
+import json
+import subprocess
+import sys
+import zipfile
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,8 +15,10 @@ from hypothesis import strategies as st
 
 from resnet_keras import recipes
 from resnet_keras.cli.flags import add_recipe_flags, recipe_from
+from resnet_keras.description import KERAS_FILE_MEMBER, Description
 from resnet_keras.errors import UsageError, UserError
 from resnet_keras.files import write_json
+from resnet_keras.preprocessing import Preprocessing
 from resnet_keras.recipe import Recipe, value_type
 
 FIELDS = dataclasses.fields(Recipe)
@@ -118,14 +124,23 @@ def test_config_that_cannot_be_read(tmp_path):
         ("--arch resnet20 --option B --projection avg", ["known: average"]),
         ("--arch plain20 --option A", ["no shortcuts"]),
         ("--arch resnet20 --projection average", ["option A"]),
-        ("--arch resnet20 --steps 0", ["steps", "at least 1", "0"]),
-        ("--arch resnet20 --learning-rate nan", ["learning_rate", "nan"]),
+        ("--arch resnet20 --steps 0", ["--steps", "at least 1", "0"]),
+        ("--arch resnet20 --learning-rate nan", ["--learning-rate", "nan"]),
         ("--arch resnet20 --steps-scale 0", ["scale"]),
         ("--arch resnet20 --steps-scale nan", ["scale"]),
         ("--arch resnet20 --drops 5,4", ["drops", "5,4"]),
-        ("--arch resnet20 --peak-at 0.5", ["peak_at has no effect", "schedule one_cycle"]),
-        ("--arch resnet20 --recipe fast --drops 5", ["drops has no effect", "schedule drops"]),
-        ("--arch resnet20 --warmup-rate 0.1", ["warmup_rate has no effect", "warmup_steps"]),
+        ("--arch resnet20 --peak-at 0.5", ["--peak-at has no effect", "schedule one_cycle"]),
+        (
+            "--arch resnet20 --recipe fast --drops 5",
+            ["--drops has no effect", "Received: --drops 5"],
+        ),
+        ("--arch resnet20 --warmup-rate 0.1", ["--warmup-rate has no effect", "--warmup-steps"]),
+        ("--arch resnet20 --skip-corrupt", ["--skip-corrupt has", "--dataset folder"]),
+        ("--arch resnet20 --image-size 64", ["--image-size has no effect", "32x32"]),
+        ("--arch resnet20 --augmentation scale", ["on images in memory", "--augmentation pad"]),
+        ("--arch resnet20 --steps 9 --drop-factor 0.5", ["--drop-factor has no", "--drops"]),
+        ("--arch resnet20 --steps 9 --warmup-steps 9", ["9 steps", "--warmup-steps 9"]),
+        ("--arch resnet20 --devices 1 --sync-bn", ["--sync-bn has no effect", "--devices"]),
         ("--steps 5", ["--arch is missing"]),
         ("", ["--arch is missing"]),
     ],
@@ -209,6 +224,34 @@ def test_scale_lr_adapts_the_schedule_to_the_batch_size():
         parse_recipe("--arch", "resnet20", "--scale-lr")
 
 
+def test_scale_lr_chooses_the_warm_up_of_a_larger_batch():
+    larger = ("--arch", "resnet20", "--batch-size", "512", "--scale-lr")
+    for flags in (("--warmup-steps", "100"), ("--warmup-steps", "0"), ("--warmup-shape", "linear")):
+        with pytest.raises(UsageError, match=f"--scale-lr chooses {flags[0]} .*{' '.join(flags)}$"):
+            parse_recipe(*larger, *flags)
+    recipe = parse_recipe(*larger, "--warmup-rate", "0.02")
+    assert recipe == recipes.for_batch(Recipe("resnet20"), 512, warmup_rate=0.02)
+    assert recipe.warmup_rate == 0.02
+    assert (
+        parse_recipe(*larger, "--warmup-rate", "0.02", "--steps-scale", "0.1").warmup_rate == 0.02
+    )
+
+
+def test_scale_lr_keeps_a_given_warm_up_of_a_smaller_batch():
+    smaller = ("--arch", "resnet20", "--batch-size", "64", "--scale-lr")
+    recipe = parse_recipe(*smaller, "--warmup-steps", "100", "--warmup-shape", "linear")
+    assert (recipe.warmup_steps, recipe.warmup_shape) == (200, "linear")
+    with pytest.raises(UsageError, match="--warmup-rate has no effect without a warm-up"):
+        parse_recipe(*smaller, "--warmup-rate", "0.02")
+
+
+def test_scale_lr_refuses_a_warm_up_under_one_cycle():
+    argv = ("--arch", "resnet20", "--recipe", "fast", "--batch-size", "512", "--scale-lr")
+    for flags in (("--warmup-steps", "100"), ("--warmup-rate", "0.02")):
+        with pytest.raises(UsageError, match=f"{flags[0]} has no effect under .* one_cycle"):
+            parse_recipe(*argv, *flags)
+
+
 def test_config_and_recipe_exclude_each_other(tmp_path):
     write_json(tmp_path / "config.json", {"recipe": Recipe("resnet8").to_json()})
     file = str(tmp_path / "config.json")
@@ -223,13 +266,32 @@ def test_flags_must_have_an_effect_but_values_from_a_file_need_not(tmp_path):
     write_json(tmp_path / "config.json", {"recipe": original.to_json()})
     switched = parse_recipe("--config", file, "--schedule", "drops", "--drops", "5")
     assert (switched.drops, switched.peak_at) == ((5,), 0.4)
-    with pytest.raises(UsageError, match="peak_at has no effect"):
+    with pytest.raises(UsageError, match="--peak-at has no effect"):
         parse_recipe("--config", file, "--schedule", "drops", "--peak-at", "0.4")
-    with pytest.raises(UsageError, match="warmup_steps has no effect"):
+    with pytest.raises(UsageError, match="--warmup-steps has no effect"):
         parse_recipe("--config", file, "--warmup-steps", "5")
     original = Recipe("resnet110", warmup_steps=400, warmup_shape="linear", drop_factor=0.2)
     write_json(tmp_path / "config.json", {"recipe": original.to_json()})
     assert parse_recipe("--config", file, "--schedule", "one_cycle").drops == ()
+
+
+def test_train_from_reads_the_architecture_without_keras(tmp_path):
+    preprocessing = Preprocessing((8, 8), "stretch", 1.0, (0,) * 3, (1,) * 3, ("a", "b"))
+    description = Description(preprocessing, {"arch": "resnet14", "option": "B"})
+    with zipfile.ZipFile(tmp_path / "a.keras", "w") as archive:
+        archive.writestr(KERAS_FILE_MEMBER, json.dumps(description.to_json()))
+    code = (
+        "import argparse, sys\n"
+        "from resnet_keras.cli.flags import add_recipe_flags, recipe_from\n"
+        "parser = argparse.ArgumentParser()\n"
+        "add_recipe_flags(parser)\n"
+        "recipe = recipe_from(parser.parse_args(sys.argv[1:]))\n"
+        "print(recipe.arch, recipe.option)\n"
+        "assert not {'keras', 'tensorflow', 'jax'} & set(sys.modules)\n"
+    )
+    argv = ["--recipe", "finetune", "--train-from", str(tmp_path / "a.keras")]
+    done = subprocess.run([sys.executable, "-c", code, *argv], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("resnet14 B\n", "")
 
 
 def test_values_from_a_pretrained_network_need_not_have_an_effect(tmp_path, monkeypatch):
@@ -239,5 +301,5 @@ def test_values_from_a_pretrained_network_need_not_have_an_effect(tmp_path, monk
     monkeypatch.setattr(flags, "_network_of", lambda path, arch: network)
     argv = ("--recipe", "demo", "--train-from", "a.keras")
     assert parse_recipe(*argv).arch == "resnet20"
-    with pytest.raises(UsageError, match="projection has no effect"):
+    with pytest.raises(UsageError, match="--projection has no effect"):
         parse_recipe(*argv, "--projection", "conv_bn")

@@ -5,8 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from resnet_keras.cli import import_, main
-from resnet_keras.importers.import_weights import LAYOUTS
+from resnet_keras.cli import main
 from tests.importers.foreign_networks import cifar_forward, cifar_weights, torchvision_weights
 
 MEAN = np.array([0.485, 0.456, 0.406])
@@ -31,7 +30,7 @@ def run_rejected(capsys, *words):
 
 
 def description(path):
-    from resnet_keras.models.keras_file import read_description
+    from resnet_keras.description import read_description
 
     return read_description(path)
 
@@ -141,7 +140,3 @@ def test_wrong_arguments(cifar_file, tmp_path, capsys):
         found, err = run_rejected(capsys, *words)
         assert found == status and message in err, err
     assert not list(tmp_path.glob("resnet8*.keras"))
-
-
-def test_the_layouts_of_the_flag_are_those_of_the_importer():
-    assert import_.LAYOUTS == LAYOUTS

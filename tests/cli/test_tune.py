@@ -63,4 +63,4 @@ def test_a_value_that_only_some_trials_use_is_accepted(monkeypatch, tmp_path, ca
     path = tmp_path / "space.toml"
     path.write_text("[recipe]\nmomentum = {low = 0.8, high = 0.98}\n")
     assert main(["tune", "--arch", "resnet8", "--peak-at", "0.4", "--space", str(path)]) == 2
-    assert "peak_at has no effect" in capsys.readouterr().err
+    assert "--peak-at has no effect" in capsys.readouterr().err

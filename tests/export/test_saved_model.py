@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import threading
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -11,7 +13,7 @@ import tensorflow as tf
 
 from resnet_keras.description import Description
 from resnet_keras.errors import UserError
-from resnet_keras.export.saved_model import export, export_file, next_version
+from resnet_keras.export.saved_model import export, export_file, freeze_variables, next_version
 from resnet_keras.models.build import build
 from resnet_keras.preprocessing import Preprocessing
 
@@ -119,3 +121,27 @@ def test_sources_that_cannot_be_exported(tmp_path, network):
         with pytest.raises(UserError, match="is a SavedModel, which cannot be used here"):
             export_file(path, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_freezing_makes_variables_constants():
+    requirements = (Path(__file__).resolve().parents[2] / "requirements.txt").read_text()
+    pinned = re.search(r"^tensorflow==(\S+)", requirements, re.MULTILINE)[1]
+    hint = (
+        f"resnet_keras/export/saved_model.py was written for TensorFlow {pinned} "
+        f"(requirements.txt), installed is TensorFlow {tf.__version__}. Compare the two versions "
+        "of tensorflow/python/framework/convert_to_constants.py "
+        "(convert_variables_to_constants_v2), and adapt `freeze_variables`"
+    )
+    weight = tf.Variable([2.0, 3.0])
+    spec = tf.TensorSpec((None, 2), tf.float32)
+    scale = tf.function(lambda x: weight * x).get_concrete_function(spec)
+    try:
+        frozen = freeze_variables(scale)
+        weight.assign([0.0, 0.0])
+        (outputs,) = frozen(tf.ones((1, 2)))
+    except Exception as error:
+        pytest.fail(f"{type(error).__name__}: {error}. {hint}")
+    assert outputs.numpy().tolist() == [[2.0, 3.0]], hint
+    operations = {operation.type for operation in frozen.graph.get_operations()}
+    assert not operations & {"ReadVariableOp", "VarHandleOp"}, hint
+    assert not frozen.variables, hint

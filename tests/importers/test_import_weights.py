@@ -6,10 +6,9 @@ import pytest
 
 from resnet_keras.architectures import parse
 from resnet_keras.errors import UsageError, UserError
-from resnet_keras.importers import keras_applications
+from resnet_keras.importers import LAYOUTS, keras_applications
 from resnet_keras.importers.cifar_repositories import channel_orders
 from resnet_keras.importers.import_weights import (
-    LAYOUTS,
     detect_layout,
     import_weights,
     infer_architecture,

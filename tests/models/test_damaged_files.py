@@ -7,11 +7,11 @@ import keras
 import numpy as np
 import pytest
 
-from resnet_keras.description import Description
+from resnet_keras.description import Description, read_description
 from resnet_keras.errors import UserError
 from resnet_keras.evaluation.predictors import open_predictor
 from resnet_keras.export.saved_model import export_file
-from resnet_keras.models.keras_file import load_keras_file, read_description, save_keras_file
+from resnet_keras.models.keras_file import load_keras_file, save_keras_file
 from tests.models.lifecycle import run_lifecycle
 
 

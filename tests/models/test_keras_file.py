@@ -13,12 +13,7 @@ from resnet_keras.description import Description
 from resnet_keras.errors import UserError
 from resnet_keras.models.batch_norm import BatchNormalization
 from resnet_keras.models.build import build
-from resnet_keras.models.keras_file import (
-    architecture_fields,
-    load_keras_file,
-    read_description,
-    save_keras_file,
-)
+from resnet_keras.models.keras_file import load_keras_file, save_keras_file
 from tests.models.lifecycle import CLASSES, make_preprocessing, randomized
 
 DESCRIPTION = Description(make_preprocessing(8), {"arch": "resnet8"})
@@ -122,20 +117,3 @@ def test_stock_keras_loads_option_b_without_this_package(tmp_path):
     expected = np.asarray(model(images, training=False))
     assert np.ptp(expected, axis=0).max() > 0.1
     np.testing.assert_allclose(np.load(tmp_path / "logits.npy"), expected, atol=1e-5)
-
-
-def test_architecture_fields_come_from_the_recipe_and_the_card():
-    card = {"arch": "resnet50", "recipe": {"option": "B", "bottleneck_stride": "3x3", "steps": 1}}
-    assert architecture_fields(Description(make_preprocessing(8), card), "m.keras") == {
-        "arch": "resnet50",
-        "option": "B",
-        "bottleneck_stride": "3x3",
-    }
-    with pytest.raises(UserError, match=r"m\.keras does not name the architecture"):
-        architecture_fields(Description(make_preprocessing(8)), "m.keras")
-
-
-def test_a_run_folder_instead_of_its_file(tmp_path):
-    (tmp_path / "model.keras").touch()
-    with pytest.raises(UserError, match=r"is a folder; .* did you mean .*model\.keras"):
-        read_description(tmp_path)

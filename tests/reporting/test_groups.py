@@ -39,17 +39,17 @@ def test_labels_name_the_differing_values(tmp_path):
 
 def test_labels_leave_out_values_of_the_paper_unless_they_are_needed(tmp_path):
     fast = {**recipes.RECIPES["fast"]("resnet20"), "steps": 7812, "scale": 1, "name": "fast"}
-    sparse = {"eval_every": 100, "name": "sparse"}
+    nesterov = {"nesterov": True, "name": "nesterov"}
     labels = [group.label for group in group_runs(runs(tmp_path, {}, fast))]
     assert labels == [
         "resnet20-A (pad 2, 7,812 steps, one cycle, learning rate 0.2, nesterov, decay 0.0005, "
         "muon 0.15)",
         "resnet20-A (6,400 steps)",
     ]
-    labels = [g.label for g in group_runs(runs(tmp_path / "2", {}, sparse, {"scale": 1}))]
+    labels = [g.label for g in group_runs(runs(tmp_path / "2", {}, nesterov, {"scale": 1}))]
     assert labels[0] == "resnet20-A (64,000 steps)"
     assert len(set(labels)) == 3
-    assert all("eval every" in label for label in labels[1:])
+    assert sum("nesterov" in label for label in labels) == 1
 
 
 def test_a_run_and_its_copy_count_once(tmp_path):
@@ -110,3 +110,13 @@ def test_mean_and_std():
     assert mean == 5.0
     assert math.isnan(std)
     assert math.isnan(mean_and_std([])[0])
+
+
+def test_runs_that_were_evaluated_at_other_steps_are_seeds_of_one_recipe(tmp_path):
+    folders = [
+        make_run(tmp_path, seed=0, eval_every=100), make_run(tmp_path, seed=1, eval_every=200)
+    ]  # fmt: skip
+    made = [read_run(folder) for folder in folders]
+    (group,) = group_runs(made)
+    assert len(group.runs) == 2
+    assert group.envelope("test")["step"].tolist() == made[1].metrics["step"].tolist()

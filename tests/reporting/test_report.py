@@ -112,12 +112,12 @@ def test_a_browser_renders_the_page(page, tmp_path, width):
     )  # fmt: skip
     import matplotlib.image
 
-    picture = matplotlib.image.imread(shot)
-    assert picture.shape[1] == width
+    screenshot = matplotlib.image.imread(shot)
+    assert screenshot.shape[1] == width
     # A white page, dark text, and the colors of the curves.
-    assert (picture[..., :3].min(axis=-1) > 0.98).mean() > 0.5
-    assert (picture[..., :3].max(axis=-1) < 0.4).mean() > 0.005
-    spread = picture[..., :3].max(axis=-1) - picture[..., :3].min(axis=-1)
+    assert (screenshot[..., :3].min(axis=-1) > 0.98).mean() > 0.5
+    assert (screenshot[..., :3].max(axis=-1) < 0.4).mean() > 0.005
+    spread = screenshot[..., :3].max(axis=-1) - screenshot[..., :3].min(axis=-1)
     assert (spread > 0.4).sum() > 500
     # Nothing is wider than the page; wide elements scroll in their own boxes.
     probe = tmp_path / "probe.html"

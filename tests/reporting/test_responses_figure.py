@@ -43,10 +43,10 @@ def test_all_files_are_drawn_plain_and_shallow_networks_first(tmp_path, monkeypa
         responses_figure_module, "responses_figure",
         lambda tables: drawn.extend(tables) or responses_figure(tables),
     )  # fmt: skip
-    path, problems = draw_responses(tmp_path)
+    path, errors = draw_responses(tmp_path)
     assert path == tmp_path / "fig7.png" and path.stat().st_size > 1000
     assert [t["network"].iloc[0] for t in drawn] == ["plain20", "resnet20-A", "resnet110-A"]
-    assert len(problems) == 1 and "bad.csv" in problems[0]
+    assert len(errors) == 1 and "bad.csv" in errors[0]
 
 
 @pytest.mark.parametrize("content", ["", HEADER, "a,b\n1,2\n"])

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import json
 import shlex
 
 import pytest
@@ -80,10 +81,10 @@ def test_find_runs_reports_the_runs_that_it_cannot_read(tmp_path):
     broken = make_run(tmp_path, "plain20")
     (broken / "metrics.csv").unlink()
     (tmp_path / "exports" / "x").mkdir(parents=True)
-    runs, problems = find_runs(tmp_path)
+    runs, errors = find_runs(tmp_path)
     assert [run.name for run in runs] == ["resnet20-A-seed0-x0.1"]
-    assert len(problems) == 1
-    assert "plain20" in problems[0]
+    assert len(errors) == 1
+    assert "plain20" in errors[0]
 
 
 @pytest.mark.parametrize(
@@ -94,6 +95,8 @@ def test_find_runs_reports_the_runs_that_it_cannot_read(tmp_path):
         recipes.make("paper", "resnet20", option="B", projection="average", seed=4, flip=True),
         recipes.make("demo", "plain20", precision="float32", devices=1),
         recipes.make("fast", "resnet20", steps=7_812, eval_every=7_812),
+        # The warm-up of the recipe `paper` takes 400 steps.
+        recipes.make("paper", "resnet110", steps=100),
     ],
 )
 def test_the_train_command_gives_an_equal_recipe(recipe):
@@ -133,3 +136,18 @@ def test_a_copy_of_a_run_is_a_run(tmp_path):
     assert sorted(path.name for path in copies[0].path.iterdir()) == ["config.json", "metrics.csv"]
     with pytest.raises(UserError, match="cannot read"):
         copy_run(tmp_path / "none", tmp_path / "results")
+
+
+def test_a_copy_names_no_folder_of_the_machine(tmp_path):
+    folder = make_run(tmp_path / "runs")
+    config = json.loads((folder / "config.json").read_text())
+    config["places"] = {"data_dir": None, "runs_dir": f"{tmp_path}/runs", "export_dir": "exports"}
+    config["command"] = f"python train.py --runs-dir {tmp_path}/runs --data-dir={tmp_path}/data"
+    (folder / "config.json").write_text(json.dumps(config))
+    copied = (copy_run(folder, tmp_path / "results") / "config.json").read_text()
+    assert str(tmp_path) not in copied
+    assert json.loads(copied)["places"] == {
+        "data_dir": None, "runs_dir": "runs", "export_dir": "exports",
+    }  # fmt: skip
+    assert json.loads(copied)["command"] == "python train.py --runs-dir runs --data-dir=data"
+    assert json.loads(copied)["recipe"] == config["recipe"]

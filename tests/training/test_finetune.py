@@ -13,11 +13,11 @@ from resnet_keras.cli.flags import add_recipe_flags, recipe_from
 from resnet_keras.cli.main import command
 from resnet_keras.data import sources
 from resnet_keras.data.dataset import Files, Images
-from resnet_keras.description import Description
+from resnet_keras.description import Description, read_description
 from resnet_keras.errors import UsageError, UserError
 from resnet_keras.evaluation.predictors import open_predictor
 from resnet_keras.models.build import build
-from resnet_keras.models.keras_file import load_keras_file, read_description, save_keras_file
+from resnet_keras.models.keras_file import load_keras_file, save_keras_file
 from resnet_keras.preprocessing import Preprocessing
 from resnet_keras.recipe import Recipe
 from resnet_keras.runs.folder import RunOptions

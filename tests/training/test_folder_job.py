@@ -140,8 +140,8 @@ def test_resuming_with_other_files_is_refused(interrupted, data_copy):
 def test_a_damaged_file_ends_the_run_with_its_path(tmp_path, data_copy):
     data = str(data_copy)
     bad = next(path for path in split(data).train.paths if path.endswith("png"))
-    contents = Path(bad).read_bytes()
-    Path(bad).write_bytes(contents[: len(contents) // 2])
+    image_bytes = Path(bad).read_bytes()
+    Path(bad).write_bytes(image_bytes[: len(image_bytes) // 2])
     with pytest.raises(UserError) as caught:
         run(RECIPE, options_for(tmp_path, data))
     assert bad in str(caught.value) and "--skip-corrupt" in str(caught.value)

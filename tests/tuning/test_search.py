@@ -23,8 +23,9 @@ from resnet_keras.recipe import Recipe
 from resnet_keras.runs.config import read_recipe
 from resnet_keras.training import job
 from resnet_keras.training.callbacks import NonFiniteLoss
+from resnet_keras.training.resolve import resolve_for_dataset
 from resnet_keras.training.state import TrainingState
-from resnet_keras.tuning.search import SearchConfig, search
+from resnet_keras.tuning.search import SearchConfig, _check_base, search
 from resnet_keras.tuning.space import Range
 from resnet_keras.tuning.trial import RECORD, TrialFailed, run_trial
 
@@ -52,6 +53,16 @@ def results(folder):
     return [
         (row["id"], row["learning_rate"], row["nesterov"], row["score"]) for row in rows(folder)
     ]
+
+
+def test_alternate_flip_may_vary_on_a_data_set_that_is_not_mirrored():
+    # The default search space contains it.
+    base = _check_base(BASE, None)
+    assert (BASE.flip, base.flip) == (None, False)
+    trial_recipe = dataclasses.replace(base, alternate_flip=True)
+    assert not resolve_for_dataset(trial_recipe, loading.load_digits()).flip
+    with pytest.raises(UsageError, match="--alternate-flip has no effect on digits"):
+        _check_base(dataclasses.replace(BASE, alternate_flip=True), None)
 
 
 @pytest.fixture(scope="module")

@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from resnet_keras.data import folder, imagenet
+from resnet_keras.data import folder
 from resnet_keras.data.corrupt_files import describe_corrupt_files, find_corrupt_files, remove_files
 from resnet_keras.data.dataset import Dataset, Files, Images
 from resnet_keras.data.decoding import first_decoding_error
-from resnet_keras.data.sources import DATASET_NAMES, FOLDER, load_dataset
+from resnet_keras.data.sources import DATASET_NAMES, load_dataset
 from resnet_keras.description import Description
 from resnet_keras.errors import UsageError, UserError
 from resnet_keras.evaluation.predictors import Predictor
+from resnet_keras.recipe import FILE_DATASETS, FOLDER
 
 
 def load_test_set(
@@ -160,7 +161,7 @@ def _without_corrupt_test_files(data: Dataset, test: Files) -> Dataset:
 
 
 def _load(description: Description, name: str, data_dir: str | None, all_images: bool) -> Dataset:
-    in_folders = name in (FOLDER, imagenet.NAME)
+    in_folders = name in FILE_DATASETS
     if all_images and not in_folders:
         raise UsageError(
             f"--all-images is only for images in folders; {name} has test images of its own"

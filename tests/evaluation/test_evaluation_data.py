@@ -10,9 +10,9 @@ from PIL import Image
 from resnet_keras.data.dataset import Dataset, Images
 from resnet_keras.description import Description
 from resnet_keras.errors import UsageError, UserError
-from resnet_keras.evaluation import ensemble, test_sets
+from resnet_keras.evaluation import evaluate, evaluation_data
+from resnet_keras.evaluation.evaluation_data import load_test_set, load_test_sets
 from resnet_keras.evaluation.predictors import Predictor
-from resnet_keras.evaluation.test_sets import load_test_set, load_test_sets
 from resnet_keras.preprocessing import Preprocessing
 
 
@@ -126,9 +126,9 @@ def test_each_network_of_an_ensemble_gets_images_of_its_size(monkeypatch):
         network = trained_on("pets", size=size, image_size=size)
         return dataclasses.replace(network, probabilities=predict)
 
-    monkeypatch.setattr(test_sets, "load_dataset", fake_load_dataset)
-    monkeypatch.setattr(ensemble, "open_predictor", fake_open_predictor)
-    evaluation = ensemble.evaluate_ensemble([8, 16], None, None)
+    monkeypatch.setattr(evaluation_data, "load_dataset", fake_load_dataset)
+    monkeypatch.setattr(evaluate, "open_predictor", fake_open_predictor)
+    evaluation = evaluate.evaluate_ensemble([8, 16], None, None)
     assert evaluation.measurement.top1_error == 50
     for size in (8, 16):
         expected = fake_load_dataset("pets", None, size).test.images

@@ -1,4 +1,4 @@
-"""Tests of `tuning.attempts`: how often a trial is started whose process is killed."""
+"""Tests of `tuning.trial`: how often a trial is started whose process is killed."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from resnet_keras.recipe import Recipe
 from resnet_keras.runs.folder import RunResult
 from resnet_keras.training import job
 from resnet_keras.tuning import trial
-from resnet_keras.tuning.attempts import KilledTooOften, counted_attempt
+from resnet_keras.tuning.trial import KilledTooOften, counted_attempt
 
 BASE = Recipe(arch="resnet8", dataset="digits", steps=9, drops=(), validation_size=100)
 
