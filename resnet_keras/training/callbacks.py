@@ -29,7 +29,7 @@ class NonFiniteLoss(UserError):
 
 
 @dataclass(frozen=True)
-class Outputs:
+class PrimaryOutputs:
     """What the primary process writes during training. Workers write nothing.
 
     Attributes:
@@ -51,7 +51,7 @@ def training_callbacks(
     state: TrainingState,
     saved: checkpoint.Checkpoint | None,
     process_group: ProcessGroup = SINGLE_PROCESS,
-    outputs: Outputs | None = None,
+    outputs: PrimaryOutputs | None = None,
 ) -> list[keras.callbacks.Callback]:
     """Returns the callbacks of a run in the order in which they run after each step.
 
@@ -73,19 +73,19 @@ def training_callbacks(
     >>> [type(callback).__name__ for callback in training_callbacks(state, saved=None)]
     ['StepTimer', 'RestoreCheckpoint', 'WriteRows', 'EndOnSignal']
     """
-    timer = [StepTimer(state), RestoreCheckpoint(state, saved)]
+    first = [StepTimer(state), RestoreCheckpoint(state, saved)]
     if outputs is None:
         rows = WriteRows(state, lambda: None)
-        return [*timer, rows, EndOnSignal(state, lambda: None, process_group)]
-    checkpoints = SaveCheckpoints(state, outputs.checkpoints, outputs.checkpoint_every)
+        return [*first, rows, EndOnSignal(state, lambda: None, process_group)]
+    save_checkpoints = SaveCheckpoints(state, outputs.checkpoints, outputs.checkpoint_every)
     return [
-        *timer,
+        *first,
         StopOnNonFinite(state, outputs.checkpoints),
         *([WatchWarmUp(state, outputs.progress.line)] if outputs.watch_warm_up else []),
         ShowProgress(state, outputs.progress),
         WriteRows(state, outputs.write_row),
-        checkpoints,
-        EndOnSignal(state, checkpoints.save, process_group),
+        save_checkpoints,
+        EndOnSignal(state, save_checkpoints.save, process_group),
     ]
 
 
@@ -124,7 +124,11 @@ class RestoreCheckpoint(keras.callbacks.Callback):
         self.state, self.saved = state, saved
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Restores the weights, the optimizer and the running metrics."""
+        """Restores the weights, the optimizer and the running metrics.
+
+        A run is a single epoch, and `model.fit` resets the metrics at the start of an epoch before
+        it calls this.
+        """
         if self.saved:
             restore(self.model, self.state.metrics, self.saved.arrays, str(self.saved.path))
 

@@ -44,8 +44,8 @@ class TrainingSetup:
     train: Images | Files
     validation: Images | Files
 
-    def start(self, saved: Checkpoint | None) -> None:
-        """Moves to the step where the run starts or resumes.
+    def prepare_start(self, saved: Checkpoint | None) -> None:
+        """Moves to the step where the run resumes, or loads the pretrained weights it starts from.
 
         The weights of a checkpoint are assigned later, by `callbacks.RestoreCheckpoint`.
 
@@ -67,6 +67,7 @@ class TrainingSetup:
             saved: the checkpoint of the last step.
         """
         restore(self.model, self.state.metrics, saved.arrays, str(saved.path))
+        # Replaces the weights with their moving average if the recipe asks for it (`ema`).
         self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
 
 
@@ -186,6 +187,7 @@ def fit(
         with corrupt_files_reported(setup.train, recipe, lambda: state.step):
             setup.model.fit(batches, epochs=1, verbose=0, shuffle=False, callbacks=callbacks)
     finally:
+        # Not in `on_train_end`, which Keras does not call after an exception.
         for callback in callbacks:
             if isinstance(callback, EndOnSignal):
                 callback.restore_handlers()

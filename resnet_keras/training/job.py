@@ -26,7 +26,7 @@ from resnet_keras.runs.folder import RunFolder, RunOptions, RunResult
 from resnet_keras.runs.metrics import Row
 from resnet_keras.training import checkpoint, finetune, hardware
 from resnet_keras.training.batch_norm_statistics import recalibrate
-from resnet_keras.training.callbacks import Outputs, training_callbacks
+from resnet_keras.training.callbacks import PrimaryOutputs, training_callbacks
 from resnet_keras.training.checkpoint import Checkpoint
 from resnet_keras.training.fit import TrainingSetup, fit, set_up
 from resnet_keras.training.progress import Progress
@@ -108,7 +108,7 @@ def run(
             f"{interruption.number.name}: stopped. The same command resumes from the last "
             f"checkpoint in {folder.checkpoints}, or starts over if there is none yet"
         )
-        return RunResult(int(interruption.number), folder.path)
+        return RunResult(stopped_by=int(interruption.number), run=folder.path)
 
 
 def run_folder(recipe: Recipe, options: RunOptions) -> RunFolder:
@@ -166,21 +166,21 @@ def _run_worker(resolved: ResolvedRun, folder: RunFolder, process_group: Process
     """
     message = process_group.broadcast(None)
     if message == _COMPLETE:
-        return RunResult(None, folder.path)
+        return RunResult(stopped_by=None, run=folder.path)
     saved = checkpoint.parse(message, folder.checkpoints) if message else None
     # Not before the primary process does so too: variables that are distributed over processes are
     # created by all of them at the same time.
     setup = set_up(resolved)
-    setup.start(saved)
+    setup.prepare_start(saved)
     _train(setup, saved, process_group, None)
-    return RunResult(None, folder.path)
+    return RunResult(stopped_by=None, run=folder.path)
 
 
 def _train(
     setup: TrainingSetup,
     saved: Checkpoint | None,
     process_group: ProcessGroup,
-    outputs: Outputs | None,
+    outputs: PrimaryOutputs | None,
 ) -> None:
     """Trains to the last step, in the primary process as in workers."""
     if saved and saved.step >= setup.recipe.steps:
@@ -200,7 +200,7 @@ class _PrimaryRun:
         progress: Progress,
         process_group: ProcessGroup,
     ) -> None:
-        self.resolved, self.recipe, self.machine = resolved, resolved.recipe, resolved.hardware
+        self.resolved, self.recipe, self.hardware = resolved, resolved.recipe, resolved.hardware
         self.test, self.notes = resolved.dataset.test, resolved.dataset.notes
         self.options, self.folder, self.progress = options, folder, progress
         self.process_group = process_group
@@ -211,14 +211,14 @@ class _PrimaryRun:
 
     def run(self, saved: Checkpoint | None) -> RunResult:
         """Trains, and finishes the run if nothing interrupts it."""
-        self.setup.start(saved)
+        self.setup.prepare_start(saved)
         self._write_config(saved)
         self._announce(saved)
         with tensorboard_logs(self.folder, self.recipe.steps - 1):
-            outputs = Outputs(
+            outputs = PrimaryOutputs(
                 checkpoints=self.folder.checkpoints,
                 checkpoint_every=self.options.checkpoint_every,
-                write_row=self._write_live_row,
+                write_row=self._write_intermediate_row,
                 progress=self.progress,
                 # With five or fewer classes, random guessing is already below the threshold.
                 watch_warm_up=len(self.preprocessing.class_names) > 5,
@@ -234,7 +234,7 @@ class _PrimaryRun:
         if saved:
             _, config = read_config(self.folder.config)
             check_same_files(config, train, self.folder)
-            config = resumed_config(config, saved.step, self.machine.description, backend)
+            config = resumed_config(config, saved.step, self.hardware.description, backend)
             write_config(self.folder.config, config)
             metrics.truncate(self.folder.metrics, saved.step)
             return
@@ -243,16 +243,16 @@ class _PrimaryRun:
         data: dict[str, Any] = {"notes": list(self.notes)}
         if isinstance(train, Files):
             data["train_files_sha256"] = train.fingerprint().hex()
-        machine = {
-            "precision_reason": self.machine.precision_reason,
-            "device": self.machine.description,
-            "devices": list(self.machine.devices),
-            "jit_compile": self.machine.jit_compile,
+        computed_with = {
+            "precision_reason": self.hardware.precision_reason,
+            "device": self.hardware.description,
+            "devices": list(self.hardware.devices),
+            "jit_compile": self.hardware.jit_compile,
             "parameters": count_parameters(self.model),
             "train_examples": len(train),
             "processes": self.process_group.count,
         }
-        config = new_config(self.recipe, self.options, machine, data, backend)
+        config = new_config(self.recipe, self.options, computed_with, data, backend)
         write_config(self.folder.config, config)
         if self.resolved.pretrained is not None:
             write_json(self.folder.preprocessing, self.resolved.pretrained.to_json())
@@ -262,8 +262,8 @@ class _PrimaryRun:
         progress.line(
             f"{recipe.architecture.label} ({count_parameters(self.model):,} parameters) on "
             f"{recipe.dataset}: {len(self.setup.train):,} training and {len(self.test):,} test "
-            f"images, {recipe.precision} ({self.machine.precision_reason}) on "
-            f"{self.machine.description}"
+            f"images, {recipe.precision} ({self.hardware.precision_reason}) on "
+            f"{self.hardware.description}"
         )
         for note in self.notes:
             progress.line(f"note: {note}")
@@ -277,7 +277,7 @@ class _PrimaryRun:
             progress.line(f"resuming after step {saved.step} of {recipe.steps}")
         progress.line(f"writing to {self.folder.path}")
 
-    def _write_live_row(self) -> None:
+    def _write_intermediate_row(self) -> None:
         if len(self.setup.validation):
             self._write_row(validation=self._error_on(self.setup.validation), test=None)
         else:
@@ -309,7 +309,7 @@ class _PrimaryRun:
             f"{number.name}: stopped after step {self.state.step}, checkpoint saved. "
             "The same command resumes there"
         )
-        return RunResult(int(number), self.folder.path)
+        return RunResult(stopped_by=int(number), run=self.folder.path)
 
     def _finish(self) -> RunResult:
         """Saves, exports, measures the export, and writes that measurement as the last row."""
@@ -364,7 +364,9 @@ class _PrimaryRun:
             f"done: test error {measured.top1_error:.2f} %, measured on {version} "
             f"({measured.examples} images). Curve: {self.folder.curve}"
         )
-        return RunResult(None, self.folder.path, version, measured.top1_error)
+        return RunResult(
+            stopped_by=None, run=self.folder.path, export=version, test_error=measured.top1_error
+        )
 
     def _export(self) -> Path:
         name = self.recipe.label if self.options.name is None else self.options.name
@@ -385,7 +387,7 @@ class _PrimaryRun:
                 "seconds": round(self.state.seconds, 1),
             }
         )
-        return RunResult(None, self.folder.path, validation_error=error)
+        return RunResult(stopped_by=None, run=self.folder.path, validation_error=error)
 
     def _write_last_row(self, validation: float | None, test: float | None) -> None:
         # A run that is finished again already has this row.

@@ -140,7 +140,11 @@ def completed_result(
     values = folder.read_result()
     if held_out:
         error = values.get("validation_error")
-        return None if error is None else RunResult(None, folder.path, validation_error=error)
+        return (
+            None
+            if error is None
+            else RunResult(stopped_by=None, run=folder.path, validation_error=error)
+        )
     export, error = values.get("export"), values.get("test_error")
     if not (isinstance(export, str) and isinstance(error, int | float)):
         progress.line(f"{folder.result} names no export and no test error: exporting again")
@@ -159,7 +163,7 @@ def completed_result(
         f"{folder.path} is complete: test error {error:.2f} % on {export}. To start over, use "
         "--resume never"
     )
-    return RunResult(None, folder.path, Path(export), error)
+    return RunResult(stopped_by=None, run=folder.path, export=Path(export), test_error=error)
 
 
 def _check_pretrained_file(folder: RunFolder, recipe: Recipe) -> None:

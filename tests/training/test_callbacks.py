@@ -9,7 +9,7 @@ import pytest
 from resnet_keras.recipe import Recipe
 from resnet_keras.training.callbacks import (
     NonFiniteLoss,
-    Outputs,
+    PrimaryOutputs,
     StepTimer,
     StopOnNonFinite,
     WatchWarmUp,
@@ -82,7 +82,7 @@ def test_neither_a_row_nor_an_interruption_changes_the_step(step):
 
 def test_the_order_of_the_callbacks(tmp_path):
     state = TrainingState(Recipe("resnet8"), metrics=[])
-    outputs = Outputs(tmp_path, 10, lambda: None, Progress(10), watch_warm_up=True)
+    outputs = PrimaryOutputs(tmp_path, 10, lambda: None, Progress(10), watch_warm_up=True)
     names = [type(one).__name__ for one in training_callbacks(state, None, outputs=outputs)]
     # The timer first, so that the others see the new step. A row before the checkpoint that
     # promises it. The end of the run last, when everything else is written.
