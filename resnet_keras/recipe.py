@@ -260,8 +260,8 @@ class Recipe:
         high=0.99999,
     )
     recalibrate_bn: bool = _setting(
-        "at the end, replace the moving averages of batch normalization by averages over the "
-        "training images, as the authors did",
+        "at the end, replace the moving averages of batch normalization by averages over "
+        "augmented training batches, as the authors did",
         default=False,
     )
 

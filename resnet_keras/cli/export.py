@@ -35,8 +35,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--recalibrate-bn",
         action="store_true",
-        help="replace the moving averages of batch normalization with averages over the training "
-        "images of the run, as the authors did; the .keras file does not change",
+        help="replace the moving averages of batch normalization with averages over augmented "
+        "training batches of the run, as the authors did; the .keras file does not change",
     )
     parser.add_argument(
         "--data-dir", metavar="DIR", help="with --recalibrate-bn: the folder of the data set"

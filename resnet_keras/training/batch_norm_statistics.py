@@ -1,51 +1,47 @@
 """Recalibration: replaces the moving averages of batch normalization with exact averages.
 
 The authors of the paper did so after training. A moving average covers about the last ten batches,
-during which the weights still changed; this average covers all training images, with the final
-weights.
+during which the weights still changed; these averages cover many batches, with the final weights.
+
+The batches are augmented like those of the training. A trained network has memorized much of the
+training images, so that its activations on them, without augmentation, differ from those on images
+that it has not seen.
 """
 
 import dataclasses
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable, Iterator
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from resnet_keras.data.corrupt_files import corrupt_files_reported
 from resnet_keras.data.dataset import Files, Images
-from resnet_keras.data.decoding import evaluation_batches
 from resnet_keras.data.holdout import holdout
+from resnet_keras.data.pipeline import training_batches
 from resnet_keras.data.sources import load_for_recipe
-from resnet_keras.data.transforms import normalize
 from resnet_keras.description import Description
 from resnet_keras.errors import UserError
 from resnet_keras.preprocessing import Preprocessing
+from resnet_keras.recipe import Recipe
 from resnet_keras.runs.config import stored_recipe
+from resnet_keras.training.resolve import resolve_for_dataset
 
 
-def recalibrate(
-    model: keras.Model,
-    preprocessing: Preprocessing,
-    train: Images | Files,
-    batch_size: int,
-    seed: int = 0,
-) -> None:
+def recalibrate(model: keras.Model, batches: Iterable[np.ndarray]) -> None:
     """Replaces the moving mean and variance of every batch normalization layer.
 
-    The model processes each training image once, without augmentation and in training mode: each
-    layer normalizes with the statistics of the batch, as during training. The new mean of a layer
-    is the mean of all its inputs, and the new variance is their variance about that mean. They are
-    computed from the means and the mean squares of the batches, weighted by their sizes. With a
-    single batch, they are the statistics of that batch.
+    The model processes each batch in training mode: each layer normalizes with the statistics of
+    the batch, as during training. The new mean of a layer is the mean of all its inputs, and the
+    new variance is their variance about that mean. They are computed from the means and the mean
+    squares of the batches, weighted by their sizes. With a single batch, they are the statistics of
+    that batch.
 
     Args:
         model: from preprocessed images to logits. Frozen layers do not change.
-        preprocessing: of the model.
-        train: the training images, at least one.
-        batch_size: the batch size of the training. The images are divided into batches of about
-            this size, all nearly equal, so that no small remainder is normalized alone.
-        seed: determines the order of the images, so that batches contain all classes even if
-            `train` is sorted by class.
+        batches: preprocessed images, float32 `(N, H, W, 3)` each, at least one batch; see
+            `statistics_batches`.
 
     Raises:
         UserError: if a file cannot be read. The model is then unchanged.
@@ -54,9 +50,7 @@ def recalibrate(
 
     >>> from resnet_keras.models.build import build
     >>> model = build("plain8", input_shape=(8, 8, 3))
-    >>> rule = Preprocessing((8, 8), "stretch", 1 / 255, (0, 0, 0), (1, 1, 1), tuple("0123456789"))
-    >>> train = Images(np.full((16, 8, 8, 3), 200, np.uint8), np.zeros(16, np.int32))
-    >>> recalibrate(model, rule, train, batch_size=16)
+    >>> recalibrate(model, [np.ones((16, 8, 8, 3), np.float32)])
     >>> bool(np.any(model.get_layer("bn1").get_weights()[2]))  # the moving mean was 0
     True
     """
@@ -71,7 +65,7 @@ def recalibrate(
     for layer in layers:
         layer.momentum = 0.0
     try:
-        means, variances = _exact_statistics(model, preprocessing, train, layers, batch_size, seed)
+        means, variances = _exact_statistics(model, batches, layers)
     except BaseException:
         for variable, value in zip(_moving_statistics(layers), before, strict=True):
             variable.assign(value)
@@ -84,10 +78,44 @@ def recalibrate(
         layer.moving_variance.assign(variance.astype(np.float32))
 
 
+def statistics_batches(
+    train: Images | Files, preprocessing: Preprocessing, recipe: Recipe, count: int | None = None
+) -> Iterator[np.ndarray]:
+    """Yields the batches that would follow the last step of a run.
+
+    They are a function of the seed and of the number of steps, like every batch of the run.
+
+    Args:
+        train: the training images.
+        preprocessing: how images become the network's input.
+        recipe: the recipe of the run, fully resolved.
+        count: the number of batches; `None` for as many as cover the training images once.
+
+    Yields:
+        Augmented and preprocessed images, float32 `(recipe.batch_size, H, W, 3)`.
+
+    Raises:
+        UserError: if a file cannot be read.
+
+    Example:
+
+    >>> train = Images(np.zeros((10, 8, 8, 3), np.uint8), np.zeros(10, np.int32))
+    >>> rule = Preprocessing((8, 8), "stretch", 1 / 255, (0, 0, 0), (1, 1, 1), ("cat",))
+    >>> recipe = Recipe("resnet8", batch_size=4, steps=3, drops=(), flip=True)
+    >>> [images.shape for images in statistics_batches(train, rule, recipe)]
+    [(4, 8, 8, 3), (4, 8, 8, 3), (4, 8, 8, 3)]
+    """
+    count = count or math.ceil(len(train) / recipe.batch_size)
+    following = dataclasses.replace(recipe, steps=recipe.steps + count)
+    with corrupt_files_reported(train, following, lambda: recipe.steps):
+        for images, _ in training_batches(train, preprocessing, following, recipe.steps):
+            yield images.numpy()
+
+
 def recalibrate_on_training_images(
     model: keras.Model, description: Description, data_dir: str | None = None
 ) -> Description:
-    """Recalibrates a trained network with the images that it was trained on.
+    """Recalibrates a trained network with augmented images that it was trained on.
 
     Args:
         model: the model to modify.
@@ -104,7 +132,6 @@ def recalibrate_on_training_images(
     Example:
 
     >>> from resnet_keras.models.build import build
-    >>> from resnet_keras.recipe import Recipe
     >>> model = build("plain8", input_shape=(32, 32, 3))
     >>> recipe = Recipe("plain8", dataset="digits", validation_size=1420)
     >>> names = tuple("0123456789")
@@ -127,56 +154,52 @@ def recalibrate_on_training_images(
             f"the classes of {recipe.dataset} differ from those of the network: is --data-dir the "
             "data set that it was trained on?"
         )
+    # The recipes of old versions may leave the flip open.
+    recipe = resolve_for_dataset(recipe, dataset, preprocessing)
     train, _ = holdout(dataset.train, recipe.validation_size)
-    recalibrate(model, preprocessing, train, recipe.batch_size, recipe.seed)
+    recalibrate(model, statistics_batches(train, preprocessing, recipe))
     card = {**description.card, "recipe": {**values, "recalibrate_bn": True}}
     return dataclasses.replace(description, card=card)
 
 
 def _exact_statistics(
     model: keras.Model,
-    preprocessing: Preprocessing,
-    train: Images | Files,
+    batches: Iterable[np.ndarray],
     layers: list[keras.layers.BatchNormalization],
-    batch_size: int,
-    seed: int,
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Returns the mean and the variance of the inputs of each layer, float64 `(C,)` each."""
-    update = _make_update_function(model, preprocessing)
-    order = np.random.Generator(np.random.Philox(seed)).permutation(len(train))
+    update = _make_update_function(model)
     sums = [np.zeros(layer.moving_mean.shape) for layer in layers]
     square_sums = [np.zeros(layer.moving_mean.shape) for layer in layers]
-    for indices in np.array_split(order, max(1, round(len(train) / batch_size))):
-        ((images, _),) = evaluation_batches(train.take(indices), preprocessing, len(indices))
+    count = 0
+    for images in batches:
         update(images)
+        count += len(images)
         for index, layer in enumerate(layers):
             mean = _to_numpy(layer.moving_mean).astype(np.float64)
             variance = _to_numpy(layer.moving_variance).astype(np.float64)
-            sums[index] += mean * len(indices)
-            square_sums[index] += (variance + mean**2) * len(indices)
-    means = [total / len(train) for total in sums]
+            sums[index] += mean * len(images)
+            square_sums[index] += (variance + mean**2) * len(images)
+    means = [total / count for total in sums]
     variances = [
-        np.maximum(square_sum / len(train) - mean**2, 0.0)
+        np.maximum(square_sum / count - mean**2, 0.0)
         for square_sum, mean in zip(square_sums, means, strict=True)
     ]
     return means, variances
 
 
-def _make_update_function(
-    model: keras.Model, preprocessing: Preprocessing
-) -> Callable[[np.ndarray], None]:
-    """Returns a function that applies the model to uint8 images in training mode."""
+def _make_update_function(model: keras.Model) -> Callable[[np.ndarray], None]:
+    """Returns a function that applies the model to preprocessed images in training mode."""
     if keras.backend.backend() == "jax":
         from resnet_keras.models import jax_functions
 
-        update = jax_functions.make_update_function(model)
-        return lambda images: update(normalize(images, preprocessing).numpy())
+        return jax_functions.make_update_function(model)
 
-    spec = tf.TensorSpec((None, *preprocessing.size, 3), tf.uint8)
+    spec = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
 
     @tf.function(input_signature=[spec], autograph=False)
     def apply_in_training_mode(images: tf.Tensor) -> None:
-        model(normalize(images, preprocessing), training=True)
+        model(images, training=True)
 
     return lambda images: apply_in_training_mode(tf.constant(images))
 

@@ -25,7 +25,7 @@ from resnet_keras.runs.config import new_config, read_config, resumed_config, wr
 from resnet_keras.runs.folder import RunFolder, RunOptions, RunResult
 from resnet_keras.runs.metrics import Row
 from resnet_keras.training import checkpoint, finetune, hardware
-from resnet_keras.training.batch_norm_statistics import recalibrate
+from resnet_keras.training.batch_norm_statistics import recalibrate, statistics_batches
 from resnet_keras.training.callbacks import PrimaryOutputs, training_callbacks
 from resnet_keras.training.checkpoint import Checkpoint
 from resnet_keras.training.fit import TrainingSetup, fit, set_up
@@ -316,13 +316,8 @@ class _PrimaryRun:
         self.model = hardware.gather_to_host(self.model)
         self.probabilities = model_probabilities(self.model, self.preprocessing)
         if self.recipe.recalibrate_bn:
-            recalibrate(
-                self.model,
-                self.preprocessing,
-                self.setup.train,
-                self.recipe.batch_size,
-                self.recipe.seed,
-            )
+            batches = statistics_batches(self.setup.train, self.preprocessing, self.recipe)
+            recalibrate(self.model, batches)
         finetune.set_frozen(self.model, False)
         if not len(self.test):
             return self._finish_held_out()

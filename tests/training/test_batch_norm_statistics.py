@@ -1,20 +1,27 @@
 """Recalibration of batch normalization against NumPy."""
 
-import itertools
+import dataclasses
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
 from resnet_keras.data.dataset import Images
+from resnet_keras.data.pipeline import training_batches
+from resnet_keras.data.sources import load_digits
 from resnet_keras.errors import UserError
+from resnet_keras.evaluation.measure import measure
+from resnet_keras.evaluation.predictors import model_probabilities
 from resnet_keras.models.batch_norm import BatchNormalization
+from resnet_keras.models.keras_file import load_keras_file
 from resnet_keras.preprocessing import Preprocessing
-from resnet_keras.training import batch_norm_statistics as module
-from resnet_keras.training.batch_norm_statistics import recalibrate
+from resnet_keras.recipe import Recipe
+from resnet_keras.runs.config import stored_recipe
+from resnet_keras.training.batch_norm_statistics import recalibrate, statistics_batches
 
+FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "version_0_1"
 SIDE, EPSILON = 4, 1e-5
-PREPROCESSING = Preprocessing((SIDE, SIDE), "stretch", 1 / 255, (0.4,) * 3, (0.5,) * 3, ("a", "b"))
 
 
 def network():
@@ -34,14 +41,16 @@ def network():
     return model
 
 
-def increasingly_bright(count):
-    """Returns images in a systematic order, like those of a folder that is sorted by class."""
+def random_batches(*sizes):
+    """Returns preprocessed batches that become brighter."""
     rng = np.random.default_rng(1)
-    images = rng.integers(0, 100, (count, SIDE, SIDE, 3)) + np.arange(count)[:, None, None, None]
-    return Images(images.astype(np.uint8), np.zeros(count, np.int32))
+    return [
+        (rng.normal(0.1 * index, 0.5, (size, SIDE, SIDE, 3))).astype(np.float32)
+        for index, size in enumerate(sizes)
+    ]
 
 
-def by_hand(model, images, batches):
+def by_hand(model, batches):
     """Returns the mean and variance of the inputs of each batch norm.
 
     The first one normalizes each batch by its own statistics.
@@ -51,8 +60,8 @@ def by_hand(model, images, batches):
     gamma, beta = bn.gamma.numpy(), bn.beta.numpy()
     kernel2, bias2 = (value.numpy().astype(np.float64) for value in second.weights)
     inputs = ([], [])
-    for indices in batches:
-        x = (images.images[indices].astype(np.float64) / 255 - 0.4) / 0.5
+    for x in batches:
+        x = x.astype(np.float64)
         z = x.reshape(-1, 3) @ kernel.reshape(3, 5) + bias
         inputs[0].append(z)
         y = gamma * (z - z.mean(axis=0)) / np.sqrt(z.var(axis=0) + EPSILON) + beta
@@ -69,34 +78,20 @@ def check(model, expected):
         np.testing.assert_allclose(layer.moving_variance.numpy(), variance, rtol=1e-4, atol=1e-6)
 
 
-def test_with_one_batch_the_statistics_are_those_of_all_images():
-    model, train = network(), increasingly_bright(30)
+def test_with_one_batch_the_statistics_are_those_of_the_batch():
+    model, batches = network(), random_batches(30)
     weights = [weight.numpy() for weight in model.trainable_weights]
-    recalibrate(model, PREPROCESSING, train, 64)
-    check(model, by_hand(model, train, [slice(None)]))
+    recalibrate(model, batches)
+    check(model, by_hand(model, batches))
     for before, weight in zip(weights, model.trainable_weights, strict=True):
         np.testing.assert_array_equal(weight.numpy(), before)
     assert model.get_layer("bn1").momentum == 0.9
 
 
-def test_each_image_counts_once_in_batches_of_nearly_equal_size(monkeypatch):
-    model, train = network(), increasingly_bright(50)
-    batches = []
-    evaluation_batches = module.evaluation_batches
-
-    def recording(images, *rest):
-        batches.append(
-            [int(np.flatnonzero((train.images == i).all((1, 2, 3)))[0]) for i in images.images]
-        )
-        return evaluation_batches(images, *rest)
-
-    monkeypatch.setattr(module, "evaluation_batches", recording)
-    recalibrate(model, PREPROCESSING, train, 16)
-    assert sorted(itertools.chain(*batches)) == list(range(50))
-    assert sorted(map(len, batches)) == [16, 17, 17]
-    # The images are shuffled.
-    assert all(min(batch) < 15 and max(batch) > 35 for batch in batches)
-    check(model, by_hand(model, train, batches))
+def test_batches_are_weighted_by_their_sizes():
+    model, batches = network(), random_batches(16, 17, 5)
+    recalibrate(model, iter(batches))
+    check(model, by_hand(model, batches))
 
 
 def test_frozen_layers_do_not_change():
@@ -104,26 +99,55 @@ def test_frozen_layers_do_not_change():
     model.get_layer("bn1").trainable = False
     before = model.get_layer("bn1").get_weights()
     other = model.get_layer("bn2").moving_mean.numpy()
-    recalibrate(model, PREPROCESSING, increasingly_bright(20), 8)
+    recalibrate(model, random_batches(8, 12))
     for actual, expected in zip(model.get_layer("bn1").get_weights(), before, strict=True):
         np.testing.assert_array_equal(actual, expected)
     assert np.abs(model.get_layer("bn2").moving_mean.numpy() - other).max() > 1e-3
 
 
-def test_an_error_leaves_the_model_unchanged(monkeypatch):
+def test_an_error_leaves_the_model_unchanged():
     model = network()
     before = model.get_weights()
-    evaluation_batches, calls = module.evaluation_batches, []
 
-    def fails(*args):
-        calls.append(args)
-        if len(calls) == 2:
-            raise UserError("a damaged file")
-        return evaluation_batches(*args)
+    def fails():
+        yield from random_batches(8)
+        raise UserError("a damaged file")
 
-    monkeypatch.setattr(module, "evaluation_batches", fails)
     with pytest.raises(UserError, match="damaged"):
-        recalibrate(model, PREPROCESSING, increasingly_bright(20), 8)
+        recalibrate(model, fails())
     for actual, expected in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(actual, expected)
     assert model.get_layer("bn2").momentum == 0.9
+
+
+def test_the_batches_are_the_augmented_ones_that_would_follow_the_run():
+    rng = np.random.default_rng(2)
+    train = Images(rng.integers(0, 256, (20, 8, 8, 3), np.uint8), np.zeros(20, np.int32))
+    rule = Preprocessing((8, 8), "stretch", 1 / 255, (0.4,) * 3, (0.5,) * 3, ("a", "b"))
+    recipe = Recipe("resnet8", batch_size=8, steps=10, drops=(), flip=True, seed=3)
+    longer = dataclasses.replace(recipe, steps=13)
+    expected = [images.numpy() for images, _ in training_batches(train, rule, longer, 10)]
+    actual = list(statistics_batches(train, rule, recipe))
+    # 20 images are two and a half batches.
+    assert len(actual) == 3
+    for ours, theirs in zip(actual, expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert len(list(statistics_batches(train, rule, recipe, count=1))) == 1
+    # Unaugmented images would all be found among the training images.
+    plain = ((train.images / 255 - 0.4) / 0.5).astype(np.float32)
+    found = [np.isclose(image, plain).all(axis=(1, 2, 3)).any() for image in np.concatenate(actual)]
+    assert not all(found)
+
+
+def test_a_trained_network_does_not_get_worse():
+    dataset = load_digits()
+    model, description = load_keras_file(FIXTURES / "fast.keras")
+    recipe = stored_recipe(description.card["recipe"])
+    rule = description.preprocessing
+
+    def error():
+        return measure(model_probabilities(model, rule), dataset.test, rule).top1_error
+
+    with_moving_averages = error()
+    recalibrate(model, statistics_batches(dataset.train, rule, recipe))
+    assert error() <= with_moving_averages + 0.5
