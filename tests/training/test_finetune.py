@@ -13,6 +13,7 @@ from resnet_keras.cli.flags import add_recipe_flags, recipe_from
 from resnet_keras.cli.main import command
 from resnet_keras.data import sources
 from resnet_keras.data.dataset import Files, Images
+from resnet_keras.data.pipeline import training_batches
 from resnet_keras.description import Description, read_description
 from resnet_keras.errors import UsageError, UserError
 from resnet_keras.evaluation.predictors import open_predictor
@@ -20,6 +21,7 @@ from resnet_keras.models.build import build
 from resnet_keras.models.keras_file import load_keras_file, save_keras_file
 from resnet_keras.preprocessing import Preprocessing
 from resnet_keras.recipe import Recipe
+from resnet_keras.runs.config import stored_recipe
 from resnet_keras.runs.folder import RunOptions
 from resnet_keras.training.finetune import adapt_preprocessing
 from resnet_keras.training.job import run
@@ -148,10 +150,15 @@ def test_a_run_resumes_without_the_file_it_started_from(tmp_path):
 
 def test_recalibrate_bn_computes_exact_statistics(recalibrated):
     model, description = load_keras_file(recalibrated.run / "model.keras")
-    train = sources.load_digits().train.images.astype(np.float64)
-    preprocessing = description.preprocessing
-    x = (train * preprocessing.scale - preprocessing.mean) / preprocessing.std
-    z = model.get_layer("conv1")(x.astype(np.float32)).numpy().reshape(-1, 16)
+    # The augmented batches that would follow the last step, as many as cover the images once.
+    recipe = stored_recipe(description.card["recipe"])
+    train = sources.load_digits().train
+    count = -(-len(train) // recipe.batch_size)
+    longer = dataclasses.replace(recipe, steps=recipe.steps + count)
+    batches = training_batches(train, description.preprocessing, longer, recipe.steps)
+    x = np.concatenate([images.numpy() for images, _ in batches])
+    assert len(x) >= len(train)
+    z = model.get_layer("conv1")(x).numpy().reshape(-1, 16)
     # The rounding errors of NumPy's mean in float32 exceed the tolerances.
     z = z.astype(np.float64)
     layer = model.get_layer("bn1")
