@@ -107,9 +107,11 @@ def statistics_batches(
     """
     count = count or math.ceil(len(train) / recipe.batch_size)
     following = dataclasses.replace(recipe, steps=recipe.steps + count)
-    with corrupt_files_reported(train, following, lambda: recipe.steps):
+    step = recipe.steps
+    with corrupt_files_reported(train, following, lambda: step):
         for images, _ in training_batches(train, preprocessing, following, recipe.steps):
             yield images.numpy()
+            step += 1
 
 
 def recalibrate_on_training_images(

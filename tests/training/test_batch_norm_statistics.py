@@ -1,13 +1,15 @@
 """Recalibration of batch normalization against NumPy."""
 
 import dataclasses
+import re
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
-from resnet_keras.data.dataset import Images
+from resnet_keras.data import random
+from resnet_keras.data.dataset import Files, Images
 from resnet_keras.data.pipeline import training_batches
 from resnet_keras.data.sources import load_digits
 from resnet_keras.errors import UserError
@@ -137,6 +139,24 @@ def test_the_batches_are_the_augmented_ones_that_would_follow_the_run():
     plain = ((train.images / 255 - 0.4) / 0.5).astype(np.float32)
     found = [np.isclose(image, plain).all(axis=(1, 2, 3)).any() for image in np.concatenate(actual)]
     assert not all(found)
+
+
+def test_a_damaged_file_is_named_in_whichever_batch_it_is(tmp_path):
+    pixels = np.zeros((8, 8, 3), np.uint8)
+    paths = []
+    for index in range(12):
+        paths.append(str(tmp_path / f"{index}.png"))
+        keras.utils.save_img(paths[-1], pixels, scale=False)
+    train = Files(tuple(paths), np.zeros(12, np.int32))
+    rule = Preprocessing((8, 8), "stretch", 1 / 255, (0.4,) * 3, (0.5,) * 3, ("a",))
+    recipe = Recipe(
+        "resnet8", batch_size=4, steps=3, drops=(), flip=True, dataset="folder", augmentation="pad"
+    )
+    last = list(random.index_batches(recipe.seed, 4, 12, 3).take(3).as_numpy_iterator())[-1]
+    Path(paths[last[0]]).write_bytes(b"not an image")
+    batches = statistics_batches(train, rule, recipe)
+    with pytest.raises(UserError, match=re.escape(paths[last[0]])):
+        list(batches)
 
 
 def test_a_trained_network_does_not_get_worse():
