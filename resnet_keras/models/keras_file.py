@@ -14,13 +14,8 @@ import keras
 from resnet_keras.description import KERAS_FILE_MEMBER, Description, read_description
 from resnet_keras.errors import UserError, first_line
 from resnet_keras.files import atomic_write
-from resnet_keras.models import shortcuts
 from resnet_keras.models.batch_norm import save_as_stock, use_fused_kernel
 from resnet_keras.models.build import allow_deep_networks
-
-# Files of networks with option A contain this function. Loading finds it if it is registered,
-# which importing its module does.
-_REGISTERED = (shortcuts.zero_padding_shortcut,)
 
 
 def save_keras_file(model: keras.Model, path: Path | str, description: Description) -> None:
